@@ -1,0 +1,46 @@
+import { layerOfTensor, type LayerEvidence } from "./layout/kinds.ts";
+import { openModel } from "./open.ts";
+import { type DType, dtypeBits } from "./tensor/dtype.ts";
+import { elementCount, type Shape } from "./tensor/shape.ts";
+
+export interface InspectReport {
+  readonly source: string;
+  readonly format: string;
+  /** `model_type` of config.json, where there is one. */
+  readonly architecture: string | undefined;
+  readonly parameters: number;
+  readonly bytes: number;
+  readonly files: readonly { readonly path: string; readonly bytes: number }[];
+  readonly tensors: readonly {
+    readonly name: string;
+    readonly dtype: DType;
+    readonly shape: Shape;
+    readonly layer: LayerEvidence | undefined;
+  }[];
+  readonly metadata: Readonly<Record<string, string>>;
+  /** What a pickle asks for, `module.name`. */
+  readonly globals: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Says what is in a checkpoint; reads its headers only and needs no addon.
+ * @param source a file or a directory
+ * @throws MlxConvertError where it is none, or broken
+ */
+export function inspect(source: string): InspectReport {
+  const { checkpoint, config } = openModel(source);
+  const tensors = [...checkpoint.tensors.values()];
+  return {
+    source: checkpoint.source,
+    format: checkpoint.format,
+    architecture: config?.modelType,
+    parameters: tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0),
+    bytes: tensors.reduce((sum, { shape, dtype }) => sum + (elementCount(shape) * dtypeBits(dtype)) / 8, 0),
+    files: checkpoint.files,
+    tensors: tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape, layer: layerOfTensor(name, shape) })),
+    metadata: checkpoint.metadata,
+    globals: checkpoint.globals,
+    warnings: checkpoint.warnings,
+  };
+}

@@ -1,0 +1,153 @@
+import { availableParallelism } from "node:os";
+import type { ModelConfig } from "../architectures/config.ts";
+import type { Weights } from "../architectures/apply.ts";
+import type { Architecture } from "../architectures/rules.ts";
+import { MlxConvertError } from "../errors.ts";
+import { quantizedParts } from "../quantization/modes.ts";
+import type { Checkpoint } from "../readers/checkpoint.ts";
+import {
+  type DType,
+  dtypeBits,
+  type FloatDType,
+  isCastable,
+  isFloatDType,
+  isMlxDType,
+  safetensorsName,
+} from "../tensor/dtype.ts";
+import { elementCount } from "../tensor/shape.ts";
+import { version } from "../version.ts";
+import { arrange } from "./arrange.ts";
+import { layerOf, makeChooser } from "./choose.ts";
+import { cast, type Expression, sourcesOf } from "./expression.ts";
+import { fitMemory } from "./memory.ts";
+import type { PlanOptions } from "./options.ts";
+import type { LayerQuantization, Plan } from "./plan.ts";
+import { placeInShards, shardName, type Unplaced } from "./shards.ts";
+
+const defaultShardBytes = 5 * 2 ** 30;
+
+/**
+ * Decides what becomes of every tensor of a checkpoint. Reads nothing and writes nothing.
+ * @param config the source's config.json, where it has one
+ * @throws MlxConvertError for whatever would go wrong later
+ */
+export function makePlan(checkpoint: Checkpoint, config: ModelConfig | undefined, options: PlanOptions = {}): Plan {
+  const { architecture, weights: named, dropped } = arrange(checkpoint, config, options);
+  const chooser = makeChooser(named, architecture, options);
+  const dtypeOf = dtypeRule(architecture, config, options);
+
+  const weights: Unplaced[] = [];
+  const keptFloat: { name: string; reason: string }[] = [];
+  const layerQuantization = new Map<string, LayerQuantization>();
+  for (const [name, value] of named) {
+    const choice = chooser.choose(name, value);
+    if ("quantization" in choice) {
+      const dtype = dtypeOf(name, value.dtype);
+      const floating = isFloatDType(dtype) ? dtype : "float32";
+      weights.push(quantizedWeight(name, cast(value, floating), floating, choice.quantization));
+      if (choice.entry !== undefined) layerQuantization.set(layerOf(name), choice.entry);
+    } else {
+      weights.push(plainWeight(name, value, choice.dtype ?? dtypeOf(name, value.dtype)));
+      if (options.quantization !== undefined && isCastable(value.dtype)) keptFloat.push({ name, reason: choice.keep });
+    }
+  }
+  const warnings = [...checkpoint.warnings, ...chooser.finish(), ...layoutWarnings(named, architecture, options)];
+
+  const { singleFile } = options;
+  const placed = placeInShards(
+    weights,
+    singleFile === undefined ? (options.maxShardBytes ?? defaultShardBytes) : Infinity,
+    singleFile === undefined ? shardName : () => singleFile,
+    {
+      format: "mlx",
+      mlx_convert: version,
+      ...(singleFile !== undefined && options.quantization && { quantization: JSON.stringify(options.quantization) }),
+    },
+  );
+  const parameters = sum(weights, ({ expression }) => elementCount(expression.shape));
+  const bytes = sum(placed.shards, ({ dataBytes }) => dataBytes);
+  return {
+    source: checkpoint.source,
+    format: checkpoint.format,
+    architecture: architecture?.modelType,
+    quantization: options.quantization,
+    layerQuantization,
+    ...placed,
+    dropped,
+    keptFloat,
+    warnings,
+    parameters,
+    bytes,
+    bitsPerWeight: (bytes * 8) / Math.max(parameters, 1),
+    diskBytes: sum(placed.shards, ({ header, dataBytes }) => header.length + dataBytes),
+    readBytes: sum(placed.weights, ({ expression }) => sum(sourcesOf(expression), bytesOf)),
+    workBytes: sum(placed.weights, ({ expression }) => bytesOf(expression)),
+    ...fitMemory(placed.weights, options.threads ?? availableParallelism(), options.maxMemoryBytes),
+  };
+}
+
+/** What dtype a tensor gets in the output. */
+function dtypeRule(
+  architecture: Architecture | undefined,
+  config: ModelConfig | undefined,
+  options: PlanOptions,
+): (name: string, dtype: DType) => DType {
+  const keep = options.layout === "keep";
+  const wanted = options.dtype ?? (keep ? undefined : config?.dtype);
+  return (name, dtype) => {
+    if (isCastable(dtype)) {
+      if (wanted !== undefined && architecture?.keepDtype?.test(name) !== true) return wanted;
+      return dtype === "float64" && !keep ? "float32" : dtype;
+    }
+    if (!keep && !isMlxDType(dtype)) {
+      throw new MlxConvertError(`MLX has no arrays of ${dtype}`, {
+        tensor: name,
+        hint: "--layout keep changes the container only",
+      });
+    }
+    if (safetensorsName(dtype) === undefined) {
+      throw new MlxConvertError(`safetensors has no dtype for ${dtype}`, { tensor: name });
+    }
+    return dtype;
+  };
+}
+
+function plainWeight(name: string, value: Expression, dtype: DType): Unplaced {
+  const expression = isCastable(value.dtype) ? cast(value, dtype as FloatDType) : value;
+  const bytes = (elementCount(value.shape) * dtypeBits(dtype)) / 8;
+  return { name, expression, quantization: undefined, tensors: [{ name, dtype, shape: value.shape, bytes }] };
+}
+
+function quantizedWeight(
+  name: string,
+  expression: Expression,
+  dtype: FloatDType,
+  quantization: NonNullable<Unplaced["quantization"]>,
+): Unplaced {
+  const prefix = name.slice(0, name.length - "weight".length);
+  const tensors = quantizedParts(expression.shape, dtype, quantization).map((part) => ({
+    name: prefix + part.suffix,
+    dtype: part.dtype,
+    shape: part.shape,
+    bytes: (elementCount(part.shape) * dtypeBits(part.dtype)) / 8,
+  }));
+  return { name, expression, quantization, tensors };
+}
+
+/** Without an architecture nothing says what a kernel of three or more dimensions belongs to. */
+function layoutWarnings(named: Weights, architecture: Architecture | undefined, options: PlanOptions): string[] {
+  if (architecture !== undefined || options.layout === "keep") return [];
+  const kernels = [...named].filter(([name, { shape }]) => shape.length > 2 && /(^|\.)weight$/.test(name));
+  const [first] = kernels;
+  if (first === undefined) return [];
+  return [
+    `${kernels.length} weights with three or more dimensions (${first[0]}, …) keep PyTorch's axis order; ` +
+      "MLX convolutions want the input channels last",
+  ];
+}
+
+const bytesOf = ({ shape, dtype }: { shape: readonly number[]; dtype: DType }): number =>
+  (elementCount(shape) * dtypeBits(dtype)) / 8;
+
+const sum = <T>(items: readonly T[], of: (item: T) => number): number =>
+  items.reduce((total, item) => total + of(item), 0);

@@ -1,0 +1,126 @@
+/** Makes the output: shards of the planned size, what stands beside them, and the moment when all of it appears. */
+import { closeSync, openSync, writeSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { MlxConvertError } from "../errors.ts";
+import { AtomicOutput } from "../io/atomic-output.ts";
+import { systemError } from "../io/byte-source.ts";
+import { freeBytes } from "../io/paths.ts";
+import { addon } from "../native.ts";
+import type { OpenedModel } from "../open.ts";
+import type { Plan } from "../plan/plan.ts";
+import type { FloatDType } from "../tensor/dtype.ts";
+import { modelCard } from "./card.ts";
+import { outputConfig } from "./config.ts";
+import { indexFile } from "./index-file.ts";
+import { copySideFile, sideFiles } from "./side-files.ts";
+
+export interface OutputOptions {
+  /** Replace an output that exists, once the new one is complete. */
+  readonly overwrite?: boolean;
+  /** The command line, for the model card. */
+  readonly command?: string;
+}
+
+interface Request extends OutputOptions {
+  readonly output: string;
+  readonly dtype?: FloatDType;
+  readonly layout?: "mlx" | "keep";
+}
+
+export interface Output {
+  /** Creates the files of the tensors with their headers and full sizes; returns where they lie for now. */
+  createShards(): string[];
+  /** Writes what stands beside the tensors. */
+  writeRest(): void;
+  /** Brings everything to the disk and makes the output appear. */
+  commit(): Promise<void>;
+  /** Removes everything; after a commit it does nothing. */
+  abort(): void;
+}
+
+/** @throws MlxConvertError where the output exists, is the source, or has no room; nothing is written then */
+export function createOutput(plan: Plan, model: OpenedModel, request: Request): Output {
+  const single = request.output.endsWith(".safetensors");
+  const beside = single || model.directory === undefined ? [] : sideFiles(model.directory, request.output);
+  const output = AtomicOutput.begin(request.output, {
+    overwrite: request.overwrite === true,
+    singleFile: single,
+    sources: [plan.source, ...model.checkpoint.files.map(({ path }) => path)],
+    exchange: (a, b) => addon().exchange(a, b),
+  });
+  const shards = plan.shards.map(({ file }) => output.path(file));
+  return {
+    createShards() {
+      checkRoom(
+        request.output,
+        output.directory,
+        plan.diskBytes + beside.reduce((sum, { bytes }) => sum + bytes, 0),
+      );
+      for (const [i, shard] of plan.shards.entries())
+        createShard(shards[i] ?? "", shard.header, shard.dataBytes);
+      return shards;
+    },
+    writeRest() {
+      if (single) return;
+      for (const file of beside) copySideFile(file, output.path(file.to));
+      const config = configText(plan, model, request);
+      if (config !== undefined) output.write("config.json", config);
+      output.write("model.safetensors.index.json", indexText(plan));
+      output.write("README.md", modelCard(plan, model, request));
+    },
+    commit: () => output.commit(),
+    abort: () => {
+      output.abort();
+    },
+  };
+}
+
+/** A full disk is better found now than after hours. */
+function checkRoom(output: string, needed: number): void {
+  const free = freeBytes(dirname(resolve(output)));
+  if (needed > free) {
+    const show = (bytes: number): string => `${(bytes / 1e9).toFixed(2)} GB`;
+    throw new MlxConvertError(
+      `no space left on the device: the output takes ${show(needed)}, ${show(free)} are free`,
+      {
+        file: output,
+        hint: "choose an output on another disk, or fewer --bits",
+      },
+    );
+  }
+}
+
+function createShard(path: string, header: Uint8Array, dataBytes: number): void {
+  try {
+    const fd = openSync(path, "w");
+    try {
+      addon().allocate(fd, path, header.length + dataBytes);
+      writeSync(fd, header, 0, header.length, 0);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw systemError(error, path);
+  }
+}
+
+function configText(plan: Plan, { config }: OpenedModel, { dtype }: Request): string | undefined {
+  return outputConfig(config, {
+    ...(dtype && { dtype }),
+    ...(plan.quantization && {
+      quantization: { default: plan.quantization, layers: plan.layerQuantization },
+    }),
+  });
+}
+
+function indexText(plan: Plan): string {
+  return indexFile({
+    totalSize: plan.bytes,
+    totalParameters: plan.parameters,
+    weightMap: new Map(
+      plan.weights.flatMap(({ tensors }) =>
+        tensors.map(({ name, shard }) => [name, plan.shards[shard]?.file ?? ""] as const),
+      ),
+    ),
+  });
+}
