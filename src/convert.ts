@@ -14,6 +14,8 @@ import { createOutput, type OutputOptions } from "./writer/output.ts";
 export interface ConvertOptions extends PlanOptions, RunOptions, OutputOptions {
   /** The model directory that is made; a name that ends in `.safetensors` makes that one file. */
   readonly output: string;
+  /** Called once, when everything is decided and nothing is written yet. */
+  readonly onPlan?: (plan: PlanReport) => void;
 }
 
 /**
@@ -24,20 +26,23 @@ export interface ConvertOptions extends PlanOptions, RunOptions, OutputOptions {
 export async function convert(source: string, options: ConvertOptions): Promise<PlanReport> {
   const started = performance.now();
   const model = openModel(source);
-  const plan = planFor(model, options);
-  const output = createOutput(plan, model, options);
+  const decided = planFor(model, options);
+  const output = createOutput(decided, model, options);
   try {
+    options.onPlan?.(reportPlan(decided, options.output, (performance.now() - started) / 1000));
     const shards = output.createShards();
-    await run({ ...writeJobs(plan), outputs: shards, threads: plan.threads, totalBytes: plan.workBytes }, options);
+    await run(
+      { ...writeJobs(decided), outputs: shards, threads: decided.threads, totalBytes: decided.workBytes },
+      options,
+    );
     output.writeRest();
-    checkWritten(plan, shards);
-    options.signal?.throwIfAborted();
-    await output.commit();
+    checkWritten(decided, shards);
+    await output.commit(options.signal);
   } catch (error) {
     output.abort();
     throw error;
   }
-  return reportPlan(plan, options.output, (performance.now() - started) / 1000);
+  return reportPlan(decided, options.output, (performance.now() - started) / 1000);
 }
 
 /** What `convert` would do, without a byte written. Takes milliseconds, whatever the size. */
@@ -48,7 +53,11 @@ export function plan(source: string, options: PlanOptions & { readonly output?: 
 }
 
 /** Holds a converted model against its source, tensor by tensor. */
-export async function verify(source: string, output: string, options: VerifyOptions = {}): Promise<VerifyReport> {
+export async function verify(
+  source: string,
+  output: string,
+  options: VerifyOptions = {},
+): Promise<VerifyReport> {
   const original = openModel(source);
   return compareModels({ ...original }, openModel(output).checkpoint, options);
 }
@@ -57,5 +66,8 @@ export async function verify(source: string, output: string, options: VerifyOpti
 function planFor(model: OpenedModel, options: PlanOptions & { readonly output?: string }): Plan {
   const { output } = options;
   const single = output?.endsWith(".safetensors") === true;
-  return makePlan(model.checkpoint, model.config, { ...options, ...(single && { singleFile: basename(output) }) });
+  return makePlan(model.checkpoint, model.config, {
+    ...options,
+    ...(single && { singleFile: basename(output) }),
+  });
 }

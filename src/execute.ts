@@ -35,7 +35,8 @@ export async function run(work: Work, options: RunOptions = {}): Promise<readonl
   const stop = (): void => {
     Atomics.store(control, 1, 1n);
   };
-  const report = (): void => options.onProgress?.({ doneBytes: Number(Atomics.load(control, 0)), totalBytes });
+  const report = (): void =>
+    options.onProgress?.({ doneBytes: Number(Atomics.load(control, 0)), totalBytes });
   const files = openAll(work);
   const timer = setInterval(report, progressInterval);
   options.signal?.addEventListener("abort", stop);
@@ -46,7 +47,7 @@ export async function run(work: Work, options: RunOptions = {}): Promise<readonl
     report();
     return comparisons;
   } catch (error) {
-    throw fromAddon(error);
+    throw error === options.signal?.reason ? error : fromAddon(error);
   } finally {
     clearInterval(timer);
     options.signal?.removeEventListener("abort", stop);
@@ -66,8 +67,9 @@ function openAll({ inputs, outputs = [] }: Work): { fd: number; path: string }[]
   }
 }
 
-/** What the addon says about a file is a line for the user already; an abort stays what it is. */
+/** What the addon says about a file is a line for the user already. */
 function fromAddon(error: unknown): unknown {
-  if (error instanceof MlxConvertError || (error as Error).name === "AbortError") return error;
-  return new MlxConvertError((error as Error).message, { cause: error });
+  return error instanceof MlxConvertError
+    ? error
+    : new MlxConvertError((error as Error).message, { cause: error });
 }

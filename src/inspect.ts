@@ -38,7 +38,12 @@ export function inspect(source: string): InspectReport {
     parameters: tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0),
     bytes: tensors.reduce((sum, { shape, dtype }) => sum + (elementCount(shape) * dtypeBits(dtype)) / 8, 0),
     files: checkpoint.files,
-    tensors: tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape, layer: layerOfTensor(name, shape) })),
+    tensors: tensors.map(({ name, dtype, shape }) => ({
+      name,
+      dtype,
+      shape,
+      layer: layerOfTensor(name, shape),
+    })),
     metadata: checkpoint.metadata,
     globals: checkpoint.globals,
     warnings: checkpoint.warnings,

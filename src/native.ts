@@ -66,9 +66,12 @@ function load(): Addon {
   try {
     return createRequire(import.meta.url)(path) as Addon;
   } catch (cause) {
-    throw new MlxConvertError(`the native addon cannot be loaded: ${(cause as Error).message.split("\n")[0]}`, {
-      hint: "npm run build:native",
-      cause,
-    });
+    throw new MlxConvertError(
+      `the native addon cannot be loaded: ${(cause as Error).message.split("\n")[0]}`,
+      {
+        hint: "npm run build:native",
+        cause,
+      },
+    );
   }
 }

@@ -18,6 +18,8 @@ MLXCONVERT_INLINE float float_of(uint32_t bits) { return __builtin_bit_cast(floa
 MLXCONVERT_INLINE bool is_nan(float x) { return x != x; }
 MLXCONVERT_INLINE float absolute(float x) { return float_of(bits_of(x) & 0x7FFFFFFF); }
 
+MLXCONVERT_INLINE bool is_finite(float x) { return absolute(x) < __builtin_inff(); }
+
 constexpr uint32_t sign_bit = 0x80000000;
 constexpr uint32_t infinity_bits = 0x7F800000;
 

@@ -36,41 +36,6 @@ void quantize(
   });
 }
 
-void dequantize(
-    const void* packed,
-    const void* scales,
-    const void* biases,
-    DType scales_dtype,
-    DType out_dtype,
-    size_t count,
-    const Quantization& q,
-    void* out) {
-  const size_t group_size = static_cast<size_t>(q.group_size);
-  const size_t group_bytes = bytes_of(group_size, q);
-  auto* from = static_cast<const uint8_t*>(packed);
-  auto* scale = static_cast<const uint8_t*>(scales);
-  auto* bias = static_cast<const uint8_t*>(biases);
-  auto* to = static_cast<uint8_t*>(out);
-  with_dtype(out_dtype, [&](auto out_tag) {
-    for (size_t done = 0; done < count; done += group_size) {
-      uint8_t codes[reference::max_group_size];
-      unpack(from, group_size, q.bits, codes);
-      if (q.mode == Mode::affine) {
-        with_dtype(scales_dtype, [&](auto tag) {
-          reference::dequantize_affine<decltype(tag)::value, decltype(out_tag)::value>(codes, q.group_size, scale, bias, to);
-        });
-        scale += size_of(scales_dtype);
-        bias += size_of(scales_dtype);
-      } else {
-        reference::dequantize_microscaling<decltype(out_tag)::value>(codes, q.group_size, q.mode, *scale, to);
-        scale += 1;
-      }
-      from += group_bytes;
-      to += group_size * size_of(out_dtype);
-    }
-  });
-}
-
 void cast(const void* in, DType from, void* out, DType to, size_t count) {
   if (from == to) {
     memcpy(out, in, count * size_of(from));
@@ -85,6 +50,42 @@ void cast(const void* in, DType from, void* out, DType to, size_t count) {
         Number<decltype(to_tag)::value>::write(target + i * size_of(decltype(to_tag)::value), x);
       }
     });
+  });
+}
+
+void dequantize(
+    const void* packed,
+    const void* scales,
+    const void* biases,
+    DType scales_dtype,
+    DType out_dtype,
+    size_t count,
+    const Quantization& q,
+    void* out) {
+  const size_t group_size = static_cast<size_t>(q.group_size);
+  const size_t group_bytes = bytes_of(group_size, q);
+  const bool affine = q.mode == Mode::affine;
+  auto* from = static_cast<const uint8_t*>(packed);
+  auto* scale = static_cast<const uint8_t*>(scales);
+  auto* bias = static_cast<const uint8_t*>(biases);
+  auto* to = static_cast<uint8_t*>(out);
+  with_dtype(affine ? scales_dtype : out_dtype, [&](auto tag) {
+    constexpr DType dtype = decltype(tag)::value;
+    for (size_t done = 0; done < count; done += group_size) {
+      uint8_t codes[reference::max_group_size], group[reference::max_group_size * size_of(dtype)];
+      unpack(from, group_size, q.bits, codes);
+      if (affine) {
+        reference::dequantize_affine<dtype>(codes, q.group_size, scale, bias, group);
+        scale += size_of(dtype);
+        bias += size_of(dtype);
+      } else {
+        reference::dequantize_microscaling<dtype>(codes, q.group_size, q.mode, *scale, group);
+        scale += 1;
+      }
+      cast(group, dtype, to, out_dtype, group_size);
+      from += group_bytes;
+      to += group_size * size_of(out_dtype);
+    }
   });
 }
 

@@ -99,19 +99,18 @@ void quantize_microscaling(const uint8_t* w, int group_size, Mode mode, uint8_t*
   }
 }
 
-template <DType scales, DType out>
+template <DType dtype>
 void dequantize_affine(const uint8_t* codes, int group_size, const uint8_t* scale, const uint8_t* bias, uint8_t* w) {
-  using S = Number<scales>;
-  using T = Number<out>;
+  using T = Number<dtype>;
   for (int i = 0; i < group_size; i++) {
-    const float product = S::round(multiply(static_cast<float>(codes[i]), S::read(scale)));
-    T::write(w + i * sizeof(typename T::Bits), S::round(add(product, S::read(bias))));
+    const float product = T::round(multiply(static_cast<float>(codes[i]), T::read(scale)));
+    T::write(w + i * sizeof(typename T::Bits), add(product, T::read(bias)));
   }
 }
 
-template <DType out>
+template <DType dtype>
 void dequantize_microscaling(const uint8_t* codes, int group_size, Mode mode, uint8_t scale, uint8_t* w) {
-  using T = Number<out>;
+  using T = Number<dtype>;
   const float factor = mode == Mode::nvfp4 ? from_fp8(scale) : T::round(power_of_two(scale - 127));
   for (int i = 0; i < group_size; i++) {
     float x = mode == Mode::mxfp8 ? from_fp8(codes[i]) : fp4_values[codes[i] & 7];
@@ -120,15 +119,10 @@ void dequantize_microscaling(const uint8_t* codes, int group_size, Mode mode, ui
   }
 }
 
-#define INSTANTIATE(dtype)                                                                                      \
-  template void quantize_affine<dtype>(const uint8_t*, int, int, uint8_t*, uint8_t*, uint8_t*);                 \
-  template void quantize_microscaling<dtype>(const uint8_t*, int, Mode, uint8_t*, uint8_t*);                    \
-  template void dequantize_affine<dtype, DType::float32>(const uint8_t*, int, const uint8_t*, const uint8_t*,   \
-                                                         uint8_t*);                                             \
-  template void dequantize_affine<dtype, DType::float16>(const uint8_t*, int, const uint8_t*, const uint8_t*,   \
-                                                         uint8_t*);                                             \
-  template void dequantize_affine<dtype, DType::bfloat16>(const uint8_t*, int, const uint8_t*, const uint8_t*,  \
-                                                          uint8_t*);                                            \
+#define INSTANTIATE(dtype)                                                                           \
+  template void quantize_affine<dtype>(const uint8_t*, int, int, uint8_t*, uint8_t*, uint8_t*);      \
+  template void quantize_microscaling<dtype>(const uint8_t*, int, Mode, uint8_t*, uint8_t*);         \
+  template void dequantize_affine<dtype>(const uint8_t*, int, const uint8_t*, const uint8_t*, uint8_t*); \
   template void dequantize_microscaling<dtype>(const uint8_t*, int, Mode, uint8_t, uint8_t*);
 
 INSTANTIATE(DType::float32)

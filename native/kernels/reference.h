@@ -18,11 +18,11 @@ void quantize_affine(const uint8_t* w, int group_size, int bits, uint8_t* codes,
 template <DType dtype>
 void quantize_microscaling(const uint8_t* w, int group_size, Mode mode, uint8_t* codes, uint8_t* scale);
 
-// `codes` to group_size elements of `out`. The scale and bias are of dtype `scales`.
-template <DType scales, DType out>
+// `codes` to group_size elements of `dtype`, which is also that of scale and bias.
+template <DType dtype>
 void dequantize_affine(const uint8_t* codes, int group_size, const uint8_t* scale, const uint8_t* bias, uint8_t* w);
 
-template <DType out>
+template <DType dtype>
 void dequantize_microscaling(const uint8_t* codes, int group_size, Mode mode, uint8_t scale, uint8_t* w);
 
 }  // namespace mlxconvert::reference

@@ -42,10 +42,19 @@ function applyRule(rule: Rule, weights: Weights, config: ModelConfig, dropped: D
     case "rename":
       return collect(weights, (name, value) => [[name.replace(rule.from, rule.to), value]]);
     case "transpose":
-      return collect(weights, (name, value) => [[name, rule.names.test(name) ? transpose(value, rule.axes) : value]]);
+      return collect(weights, (name, value) => [
+        [name, rule.names.test(name) ? transpose(value, rule.axes) : value],
+      ]);
     case "split":
       return collect(weights, (name, value) =>
-        rule.from.test(name) ? splitEvenly(name, value, rule.axis, rule.to.map((to) => name.replace(rule.from, to))) : [[name, value]],
+        rule.from.test(name)
+          ? splitEvenly(
+              name,
+              value,
+              rule.axis,
+              rule.to.map((to) => name.replace(rule.from, to)),
+            )
+          : [[name, value]],
       );
     case "stack":
       return stackAll(rule, weights, config);
@@ -73,7 +82,10 @@ function collect(weights: Weights, each: (name: string, value: Expression) => re
 function splitEvenly(name: string, value: Expression, axis: number, names: readonly string[]): Entry[] {
   const size = value.shape[axis];
   if (size === undefined || size % names.length !== 0) {
-    throw new MlxConvertError(`axis ${axis} of size ${size} does not split into ${names.length} equal parts`, { tensor: name });
+    throw new MlxConvertError(
+      `axis ${axis} of size ${size} does not split into ${names.length} equal parts`,
+      { tensor: name },
+    );
   }
   const part = size / names.length;
   return names.map((to, i) => [to, slice(value, axis, i * part, part)]);
@@ -92,7 +104,9 @@ function stackAll(rule: Rule & { rule: "stack" }, weights: Weights, config: Mode
   if (stacks.size === 0) return weights;
   const count = config.number(rule.count);
   if (count === undefined) {
-    throw new MlxConvertError(`${rule.count} is missing, and the checkpoint has experts`, { file: "config.json" });
+    throw new MlxConvertError(`${rule.count} is missing, and the checkpoint has experts`, {
+      file: "config.json",
+    });
   }
   return collect(weights, (name, value) => {
     if (!rule.from.test(name)) return [[name, value]];
@@ -104,19 +118,29 @@ function stackAll(rule: Rule & { rule: "stack" }, weights: Weights, config: Mode
   });
 }
 
-function stackMembers(to: string, members: ReadonlyMap<number, Entry>, count: number, field: string): Expression {
+function stackMembers(
+  to: string,
+  members: ReadonlyMap<number, Entry>,
+  count: number,
+  field: string,
+): Expression {
   const inputs = Array.from({ length: count }, (_, index) => {
     const member = members.get(index);
     if (member === undefined) {
-      throw new MlxConvertError(`number ${index} of ${count} (config.json: ${field}) is missing from the checkpoint`, {
-        tensor: to,
-        hint: "a shard may be missing: fetch the source again",
-      });
+      throw new MlxConvertError(
+        `number ${index} of ${count} (config.json: ${field}) is missing from the checkpoint`,
+        {
+          tensor: to,
+          hint: "a shard may be missing: fetch the source again",
+        },
+      );
     }
     return member[1];
   });
   if (members.size !== count) {
-    throw new MlxConvertError(`config.json says ${field} ${count}, but the checkpoint has ${members.size}`, { tensor: to });
+    throw new MlxConvertError(`config.json says ${field} ${count}, but the checkpoint has ${members.size}`, {
+      tensor: to,
+    });
   }
   return stack(inputs);
 }

@@ -23,11 +23,10 @@ export const modelTypes: readonly string[] = [...byModelType.keys()].toSorted();
 export function architectureOf(modelType: string, file: string): Architecture {
   const found = byModelType.get(modelType);
   if (found !== undefined) return found;
-  const near = nearest(modelType, modelTypes);
+  const near = nearest(modelType, modelTypes).join(", ");
+  const suggestion = near === "" ? "" : `nearest: ${near} (--architecture <model_type>); `;
   throw new MlxConvertError(`model_type ${quote(modelType)} is not known`, {
     file,
-    hint:
-      `${near.length > 0 ? `nearest: ${near.join(", ")} (--architecture <model_type>); ` : ""}` +
-      "--architecture none keeps the names and quantizes every Linear and Embedding",
+    hint: `${suggestion}--architecture none keeps the names and quantizes every Linear and Embedding`,
   });
 }

@@ -6,19 +6,22 @@ import { type FloatDType, floatDTypes } from "../tensor/dtype.ts";
 import { parseChoice, parseInteger, parseNumberOf, parseSize, parseText, valued } from "./flags.ts";
 import { type OverrideFlag, parseOverride } from "./override.ts";
 
-export const layoutFlag = valued(
-  "--layout <layout>",
-  "mlx (default), or keep: change the container only, every tensor as it is",
-  parseChoice(["mlx", "keep"]),
-);
-export const architectureFlag = valued(
-  "--architecture <type>",
-  "a model_type, auto (default) or none: names as they are",
-  parseText("a model_type"),
-);
-export const threadsFlag = valued("--threads <n>", "(default: one a core)", parseInteger(1, 1024));
-export const jsonFlag = new Option("--json", "one JSON document on standard output");
-export const quietFlag = new Option("--quiet", "print nothing but errors");
+export const layoutFlag = (): Option =>
+  valued(
+    "--layout <layout>",
+    "mlx (default), or keep: change the container only, every tensor as it is",
+    parseChoice(["mlx", "keep"]),
+  );
+export const architectureFlag = (): Option =>
+  valued(
+    "--architecture <type>",
+    "a model_type, auto (default) or none: names as they are",
+    parseText("a model_type"),
+  );
+export const threadsFlag = (): Option =>
+  valued("--threads <n>", "(default: one a core)", parseInteger(1, 1024));
+export const jsonFlag = (): Option => new Option("--json", "one JSON document on standard output");
+export const quietFlag = (): Option => new Option("--quiet", "print nothing but errors");
 
 /** What commander makes of the flags. */
 export interface ConvertFlags {
@@ -50,7 +53,7 @@ export interface ConvertFlags {
 
 const or = (values: readonly (number | string)[]): string => values.join("|");
 
-const main: readonly Option[] = [
+const main = (): Option[] => [
   valued(
     "-o, --output <path>",
     "model directory, or one file: x.safetensors (default: mlx_model)",
@@ -60,7 +63,7 @@ const main: readonly Option[] = [
   new Option("--dry-run", "show the plan and write nothing, as `mlx-convert plan`"),
 ];
 
-const quantizing: readonly Option[] = [
+const quantizing = (): Option[] => [
   new Option("-q, --quantize", "quantize every Linear and Embedding"),
   valued("--bits <n>", `${or(allBits)} (default: the mode's)`, parseNumberOf(allBits)),
   valued(
@@ -83,33 +86,33 @@ const quantizing: readonly Option[] = [
   ),
 ];
 
-const modelFlags: readonly Option[] = [
+const modelFlags = (): Option[] => [
   valued(
     "--dtype <dtype>",
     `${or(floatDTypes)} for floating-point tensors (default: what config.json says)`,
     parseChoice(floatDTypes),
   ),
-  architectureFlag,
-  layoutFlag,
+  architectureFlag(),
+  layoutFlag(),
 ];
 
-const running: readonly Option[] = [
+const running = (): Option[] => [
   valued("--max-shard-size <size>", "most bytes in one file: 5GB, 512MiB (default: 5GiB)", parseSize),
-  threadsFlag,
+  threadsFlag(),
   valued("--max-memory <size>", "stay below: 512MB (default: no limit)", parseSize),
-  jsonFlag,
-  quietFlag,
+  jsonFlag(),
+  quietFlag(),
 ];
 
-const groups: readonly (readonly [heading: string, options: readonly Option[]])[] = [
-  ["Output:", main],
-  ["Quantization:", quantizing],
-  ["Model:", modelFlags],
-  ["Run:", running],
+const groups = (): [heading: string, options: Option[]][] => [
+  ["Output:", main()],
+  ["Quantization:", quantizing()],
+  ["Model:", modelFlags()],
+  ["Run:", running()],
 ];
 
 /** mlx_lm's names. */
-const aliases: readonly Option[] = [
+const aliases = (): Option[] => [
   valued("--hf-path <path>", "", parseText("a path")),
   valued("--model <path>", "", parseText("a path")),
   valued("--mlx-path <path>", "", parseText("a path")),
@@ -120,29 +123,26 @@ const aliases: readonly Option[] = [
 ];
 
 /** Flags that are spoken for, and what helps until they exist. */
-export const later: readonly { readonly option: Option; readonly hint?: string }[] = [
-  { option: new Option("-d, --dequantize") },
-  { option: new Option("--recipe <name>"), hint: "--override '<regex>=<bits>' says it layer by layer" },
-  {
-    option: new Option("--quant-predicate <name>"),
-    hint: "--override '<regex>=<bits>' says it layer by layer",
-  },
-  { option: new Option("--kind <rule>") },
-  { option: new Option("--map <file>") },
-  { option: new Option("--key <path>") },
-  { option: new Option("--upload-repo <repo>"), hint: "convert first, then: hf upload <repo> <output>" },
+export const later: readonly { readonly flags: string; readonly hint?: string }[] = [
+  { flags: "-d, --dequantize" },
+  { flags: "--recipe <name>", hint: "--override '<regex>=<bits>' says it layer by layer" },
+  { flags: "--quant-predicate <name>", hint: "--override '<regex>=<bits>' says it layer by layer" },
+  { flags: "--kind <rule>" },
+  { flags: "--map <file>" },
+  { flags: "--key <path>" },
+  { flags: "--upload-repo <repo>", hint: "convert first, then: hf upload <repo> <output>" },
 ];
 
 export const aliasHelp =
-  "mlx_lm's names work too: --hf-path or --model for <source>, --mlx-path, --q-bits, --q-group-size, --q-mode.";
+  "mlx_lm's names work too: --hf-path, --model, --mlx-path, --q-bits, --q-group-size, --q-mode.";
 
 /** Declares the flags. The source is checked later, because mlx_lm names it with a flag. */
 export function addConvertFlags(command: Command): Command {
   command.argument("[source]", "a checkpoint: a file, or a directory");
-  for (const [heading, options] of groups) {
+  for (const [heading, options] of groups()) {
     for (const option of options) command.addOption(option.helpGroup(heading));
   }
-  for (const option of [...aliases, ...later.map((entry) => entry.option)])
+  for (const option of [...aliases(), ...later.map(({ flags }) => new Option(flags))])
     command.addOption(option.hideHelp());
   return command;
 }

@@ -1,5 +1,5 @@
 /** What a command line of `convert` or `plan` asks for, once its flags are held against each other. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { PlanOptions } from "../plan/options.ts";
 import { type Quantization, quantization } from "../quantization/modes.ts";
 import { type ConvertFlags, later } from "./convert-flags.ts";
@@ -63,7 +63,8 @@ function refuseLater(command: Command): void {
   if (given["quantize"] === true && given["dequantize"] === true) {
     throw usageError("Choose either quantize or dequantize, not both.", "leave out -q or -d");
   }
-  for (const { option, hint } of later) {
+  for (const { flags, hint } of later) {
+    const option = new Option(flags);
     if (given[option.attributeName()] === undefined) continue;
     throw usageError(
       `${option.long}: this version does not support it yet`,
@@ -88,9 +89,12 @@ function readQuantization(flags: ConvertFlags): Quantization | undefined {
   if (flags.quantize) return quantization(mode ?? "affine", bits, groupSize);
   const override = flags.override?.find(quantizes);
   const idle = [
-    ["--bits", bits],
-    ["--group-size", groupSize],
-    ["--mode", mode],
+    ["--bits", flags.bits],
+    ["--q-bits", flags.qBits],
+    ["--group-size", flags.groupSize],
+    ["--q-group-size", flags.qGroupSize],
+    ["--mode", flags.mode],
+    ["--q-mode", flags.qMode],
     ["--override", override && `'${override.text}'`],
   ].find(([, value]) => value !== undefined);
   // It would change nothing, which nobody who writes it wants.

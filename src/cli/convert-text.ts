@@ -11,13 +11,20 @@ export const showQuantization = ({ mode, bits, groupSize }: Quantization): strin
 
 /** `./model → ./model-4bit: affine 4-bit g64, float16` */
 export function describeRequest({ source, output, options }: ConvertRequest): string {
+  const { quantization, dtype, layout, overrides = [] } = options;
   const what = [
-    options.layout === "keep" ? "every tensor as it is" : undefined,
-    options.quantization ? showQuantization(options.quantization) : "not quantized",
-    options.dtype,
-    options.overrides?.length ? plural(options.overrides.length, "override") : undefined,
+    layout === "keep" ? "every tensor as it is" : undefined,
+    quantization ? showQuantization(quantization) : "not quantized",
+    dtype,
+    overrides.length > 0 ? plural(overrides.length, "override") : undefined,
   ];
   return printable(`${source} → ${output}: ${what.filter((part) => part !== undefined).join(", ")}`);
+}
+
+/** `safetensors, llama: 135 million parameters in 272 tensors` */
+export function describeSource({ format, architecture, parameters, readBytes }: PlanReport): string {
+  const rules = architecture ?? "no architecture's rules";
+  return printable(`${format}, ${rules}: ${showCount(parameters)} parameters, ${showBytes(readBytes)}`);
 }
 
 /** What came out, and what to do with it. */

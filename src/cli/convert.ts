@@ -1,5 +1,4 @@
 import { Command } from "commander";
-import type { PlanReport } from "../index.ts";
 import { addConvertFlags, aliasHelp } from "./convert-flags.ts";
 import { type ConvertRequest, readConvertFlags } from "./convert-request.ts";
 import type { Terminal } from "./terminal.ts";
@@ -31,41 +30,39 @@ export const convertCommand = (terminal: Terminal): Command =>
 
 async function convertModel(request: ConvertRequest, terminal: Terminal): Promise<void> {
   const { source, output, options, overwrite } = request;
-  const [
-    { convert },
-    { voiceOf },
-    { interruptible },
-    { progressLine },
-    { commandOf, describeRequest },
-    { planJson },
-  ] = await Promise.all([
-    import("../index.ts"),
-    import("./terminal.ts"),
-    import("./interrupt.ts"),
-    import("./progress.ts"),
-    import("./convert-text.ts"),
-    import("./json.ts"),
-  ]);
+  const [{ convert }, { voiceOf }, { interruptible }, { progressLine }, text, { planJson }] =
+    await Promise.all([
+      import("../index.ts"),
+      import("./terminal.ts"),
+      import("./interrupt.ts"),
+      import("./progress.ts"),
+      import("./convert-text.ts"),
+      import("./json.ts"),
+    ]);
   const voice = voiceOf(terminal, request);
   for (const note of request.notes) voice.warn(note);
-  voice.say(describeRequest(request));
-  const progress = progressLine(terminal.stderr, "converting", request.quiet);
+  const progress = progressLine(
+    terminal.stderr,
+    { now: "converting", last: "flushing to the disk" },
+    request.quiet,
+  );
   const { onProgress } = progress;
   const report = await interruptible(`nothing was written to ${output}`, (signal) =>
     convert(source, {
       ...options,
       output,
       overwrite,
-      command: commandOf(request),
+      command: text.commandOf(request),
       signal,
+      onPlan(plan) {
+        voice.say(text.describeRequest(request));
+        voice.say(text.describeSource(plan));
+        for (const warning of plan.warnings) voice.warn(warning);
+      },
       ...(onProgress && { onProgress }),
     }),
   ).finally(() => {
     progress.end();
   });
-  for (const warning of report.warnings) voice.warn(warning);
-  const { summary } = await import("./convert-text.ts");
-  voice.answer(summary(report, request), planJson(report));
+  voice.answer(text.summary(report, request), planJson(report));
 }
-
-export type { PlanReport };

@@ -17,7 +17,7 @@ export const inspectCommand = (terminal: Terminal): Command =>
     .summary("show what is in a checkpoint")
     .argument("<source>", "a checkpoint: a file, or a directory")
     .option("--scan", "list the names that pickles ask for, of files too that convert refuses")
-    .addOption(jsonFlag)
+    .addOption(jsonFlag())
     .addHelpText("after", help)
     .action(async (source: string, { scan = false, json = false }: { scan?: boolean; json?: boolean }) => {
       if (source === "") throw usageError("<source> is missing", "mlx-convert inspect <file or directory>");

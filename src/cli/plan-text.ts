@@ -4,17 +4,17 @@ import type { PlanReport, ReportedTensor } from "../index.ts";
 import { dtypeBits } from "../tensor/dtype.ts";
 import { elementCount, showShape } from "../tensor/shape.ts";
 import type { ConvertRequest } from "./convert-request.ts";
-import { describeRequest, showQuantization } from "./convert-text.ts";
+import { describeRequest, describeSource, showQuantization } from "./convert-text.ts";
 import { collapse, groupBy, patternOf } from "./names.ts";
 import { table } from "./table.ts";
 import { printable } from "./terminal.ts";
-import { plural, showBytes, showCount } from "./units.ts";
+import { plural, showBytes } from "./units.ts";
 
 export function planLines(report: PlanReport, request: ConvertRequest, style: ChalkInstance): string[] {
   const { dropped, keptFloat, warnings } = report;
   return [
     style.bold(describeRequest(request)),
-    `${report.format}, ${report.architecture ?? "names as they are: no architecture's rules"}`,
+    describeSource(report),
     "",
     ...tensorTable(report.tensors, style),
     ...section(`dropped: ${plural(dropped.length, "tensor")}`, reasonTable(dropped, style), style),
@@ -91,8 +91,8 @@ const section = (title: string, lines: readonly string[], style: ChalkInstance):
 
 function totals(report: PlanReport): string[] {
   return [
-    `${showCount(report.parameters)} parameters → ${showBytes(report.bytes)}, ${report.bitsPerWeight.toFixed(3)} bits per weight`,
-    `reads ${showBytes(report.readBytes)}, writes ${showBytes(report.diskBytes)} in ${plural(report.files.length, "file")}, ` +
-      `takes at most ${showBytes(report.peakMemoryBytes)} of memory with ${plural(report.threads, "thread")}`,
+    `output: ${showBytes(report.diskBytes)} in ${plural(report.files.length, "file")}, ` +
+      `${report.bitsPerWeight.toFixed(3)} bits per weight`,
+    `run: reads ${showBytes(report.readBytes)}, takes at most ${showBytes(report.peakMemoryBytes)} of memory with ${plural(report.threads, "thread")}`,
   ];
 }

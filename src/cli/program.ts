@@ -51,12 +51,14 @@ function makeProgram(terminal: Terminal): Command {
     .description(description)
     .version(version)
     .usage("<command> …")
+    .helpCommand(false)
     .addHelpText("after", help);
   for (const command of [convertCommand, planCommand, inspectCommand, verifyCommand]) {
     program.addCommand(command(terminal));
   }
   for (const command of [program, ...program.commands]) {
     command
+      .helpOption("-h, --help", "show this help")
       .exitOverride()
       .showSuggestionAfterError(false)
       .configureHelp({ showGlobalOptions: false })
@@ -71,4 +73,4 @@ function makeProgram(terminal: Terminal): Command {
   return program;
 }
 
-const helpWidth = (columns = 100): number => Math.min(columns, 100);
+const helpWidth = (columns: number | undefined): number => Math.min(columns || 100, 100);

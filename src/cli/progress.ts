@@ -13,14 +13,23 @@ export interface ProgressLine {
   end(): void;
 }
 
-/** One line that is written over: share, bytes, rate, time left. Only on a terminal; elsewhere nothing is printed. */
-export function progressLine(stream: Stream, what: string, quiet: boolean): ProgressLine {
+/**
+ * One line that is written over: share, bytes, rate, time left. Only on a terminal; elsewhere nothing is printed.
+ * @param doing what the bytes go through, and what follows when all of them have
+ */
+export function progressLine(
+  stream: Stream,
+  doing: { readonly now: string; readonly last: string },
+  quiet: boolean,
+): ProgressLine {
   if (quiet || stream.isTTY !== true) return { end: () => {} };
   const started = performance.now();
   return {
     onProgress(progress) {
-      const line = `${what} ${showProgress(progress, (performance.now() - started) / 1000)}`;
-      stream.write(eraseLine + line.slice(0, (stream.columns ?? 80) - 1));
+      const seconds = (performance.now() - started) / 1000;
+      const isLast = progress.doneBytes >= progress.totalBytes;
+      const line = isLast ? doing.last : `${doing.now} ${showProgress(progress, seconds)}`;
+      stream.write(eraseLine + line.slice(0, (stream.columns || 80) - 1));
     },
     end() {
       stream.write(eraseLine);
@@ -37,7 +46,7 @@ export function showProgress({ doneBytes, totalBytes }: Progress, seconds: numbe
   ];
   if (seconds >= settled && doneBytes > 0) {
     parts.push(`${showBytes(doneBytes / seconds)}/s`);
-    parts.push(share < 1 ? `${showSeconds((seconds * (1 - share)) / share)} left` : "flushing to the disk");
+    parts.push(`${showSeconds(Math.ceil((seconds * (1 - share)) / share))} left`);
   }
   return parts.join("  ");
 }

@@ -15,7 +15,7 @@ export const showCount = (count: number): string => scaled(count, countUnits);
 
 export function showSeconds(seconds: number): string {
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  if (seconds < 60) return `${Number.isInteger(seconds) ? seconds : seconds.toFixed(1)} s`;
   const minutes = Math.floor(Math.round(seconds) / 60);
   const rest = `${String(minutes % 60).padStart(2, "0")}:${String(Math.round(seconds) % 60).padStart(2, "0")}`;
   return minutes < 60 ? rest : `${Math.floor(minutes / 60)}:${rest}`;

@@ -2,6 +2,7 @@
 import type { Command, CommanderError } from "commander";
 import type { MlxConvertError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
+import { quoteForShell } from "./convert-text.ts";
 import { usageError } from "./flags.ts";
 
 /** What commander says about a command line, or undefined where it only showed a help or version text. */
@@ -12,15 +13,16 @@ export function asUsageError(
 ): MlxConvertError | undefined {
   if (error.exitCode === 0) return undefined;
   const message = error.message.replace(/^error: /, "");
-  const command = program.commands.find((known) => args.includes(known.name()));
+  const word = args.find((arg) => !arg.startsWith("-"));
+  const command = program.commands.find((known) => known.name() === word);
   const name = command === undefined ? "mlx-convert" : `mlx-convert ${command.name()}`;
   const help = `${name} --help`;
-  const subject = /'(-[^'= ]+)/.exec(message)?.[1] ?? "";
+  const subject = /'(?:-\w, )?(-[^'=, ]+)/.exec(message)?.[1] ?? "";
   switch (error.code) {
     case "commander.unknownOption":
       return usageError(`unknown flag ${subject}`, hintForFlag(subject, command, program, args) ?? help);
     case "commander.unknownCommand":
-      return unknownCommand(args, program);
+      return unknownCommand(word ?? "", args, program);
     case "commander.optionMissingArgument":
       return usageError(`${subject} needs a value`, help);
     case "commander.excessArguments":
@@ -40,26 +42,22 @@ function hintForFlag(
 ): string | undefined {
   if (command === undefined) {
     const owner = program.commands.find((known) => flagsOf(known).includes(flag));
-    return owner && `a command comes first: mlx-convert ${owner.name()} ${args.join(" ")}`;
+    return owner && commandFirst(owner.name(), args);
   }
-  const near =
-    nearest(
-      flag,
-      flagsOf(command).filter((name) => name.length > 2),
-      1,
-    )[0] ?? flagsOf(command).find((name) => flag.length > 3 && name.startsWith(flag));
+  const flags = flagsOf(command).filter((known) => known.length > 2);
+  const near = flags.find((known) => flag.length > 3 && known.startsWith(flag)) ?? nearest(flag, flags, 1)[0];
   return near && `did you mean ${near}?`;
 }
 
-function unknownCommand(args: readonly string[], program: Command): MlxConvertError {
-  const word = args.find((arg) => !arg.startsWith("-")) ?? "";
+function unknownCommand(word: string, args: readonly string[], program: Command): MlxConvertError {
   const names = program.commands.map((known) => known.name());
   const [near] = nearest(word, names, 1);
-  return usageError(
-    `unknown command "${word}"`,
-    near === undefined ? `the commands are ${names.join(", ")}` : `did you mean ${near}?`,
-  );
+  const hint = near === undefined ? `the commands are ${names.join(", ")}` : `did you mean ${near}?`;
+  return usageError(`unknown command "${word}"`, /[/.\\]/.test(word) ? commandFirst("convert", args) : hint);
 }
+
+const commandFirst = (command: string, args: readonly string[]): string =>
+  `a command comes first: ${["mlx-convert", command, ...args].map(quoteForShell).join(" ")}`;
 
 const excess = (command: Command | undefined): string =>
   (command?.args ?? [])

@@ -10,20 +10,29 @@ export function verifyLines(
   { ok, checked, failures, tensors }: VerifyReport,
   style: ChalkInstance,
 ): string[] {
-  const wrong = groupBy(failures, ({ name, reason }) => `${patternOf(name)}\n${reason}`).map((equal) => [
-    collapse(equal.map(({ name }) => name)),
-    equal[0]?.reason ?? "",
-    String(equal.length),
-  ]);
   return [
     ...tensorTable(tensors, style),
-    ...(wrong.length > 0 ? ["", style.bold(`not right: ${plural(failures.length, "tensor")}`)] : []),
-    ...table([{ heading: "tensor" }, { heading: "why" }, { heading: "count", right: true }], wrong, style),
+    ...(ok ? [] : ["", style.bold(`not right: ${plural(failures.length, "tensor")}`)]),
+    ...failureTable(failures, style),
     "",
     ok
       ? `${style.green("ok:")} ${plural(checked, "tensor")} checked`
       : `${style.red("not ok:")} ${plural(checked, "tensor")} checked, ${plural(failures.length, "failure")}`,
   ];
+}
+
+/** One row for the layers of one name that fail for one reason, whatever the numbers in it. */
+function failureTable(failures: VerifyReport["failures"], style: ChalkInstance): string[] {
+  const groups = groupBy(
+    failures,
+    ({ name, reason }) => `${patternOf(name)}\n${reason.replaceAll(/\d+(\.\d+)?/g, "#")}`,
+  );
+  const rows = groups.map((equal) => {
+    const [reason = "", ...others] = new Set(equal.map((failure) => failure.reason));
+    const why = others.length > 0 ? `e.g. ${reason}` : reason;
+    return [collapse(equal.map(({ name }) => name)), why, String(equal.length)];
+  });
+  return table([{ heading: "tensor" }, { heading: "why" }, { heading: "count", right: true }], rows, style);
 }
 
 /** One row for the layers of one name: the worst of them counts. */

@@ -39,11 +39,11 @@ export const verifyCommand = (terminal: Terminal): Command =>
       ),
     )
     .addOption(valued("--atol <x>", "largest error of any other tensor (default: 0)", parseNumber(0)))
-    .addOption(architectureFlag)
-    .addOption(layoutFlag)
-    .addOption(threadsFlag)
-    .addOption(jsonFlag)
-    .addOption(quietFlag)
+    .addOption(architectureFlag())
+    .addOption(layoutFlag())
+    .addOption(threadsFlag())
+    .addOption(jsonFlag())
+    .addOption(quietFlag())
     .addHelpText("after", help)
     .action((source: string, output: string, flags: Flags) => verifyModel(source, output, flags, terminal));
 
@@ -62,7 +62,7 @@ async function verifyModel(source: string, output: string, flags: Flags, termina
       import("./json.ts"),
     ]);
   const voice = voiceOf(terminal, { json, quiet });
-  const progress = progressLine(terminal.stderr, "comparing", quiet);
+  const progress = progressLine(terminal.stderr, { now: "comparing", last: "compared" }, quiet);
   const { onProgress } = progress;
   const options = present({ minSqnr, atol, architecture, layout, threads, onProgress });
   const report = await interruptible("the comparison is not complete", (signal) =>

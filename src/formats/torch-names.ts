@@ -180,7 +180,7 @@ const set: Make = (call) => {
 
 /** Protocols 0 to 2 have no bytes: they write them as a string to be encoded in latin-1. */
 const bytes: Make = (call) => {
-  const [text, encoding] = call.args;
+  const [text = Buffer.of(), encoding] = call.args;
   if (text instanceof Uint8Array) return text;
   if (typeof text !== "string" || (encoding !== "latin1" && encoding !== "latin-1")) return inert(call);
   call.charge(text.length);

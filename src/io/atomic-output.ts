@@ -88,21 +88,26 @@ export class AtomicOutput {
     attempt(join(this.target, name), () => writeFileSync(path, text));
   }
 
-  /** Makes the output durable and puts it into its place. */
-  async commit(): Promise<void> {
+  /**
+   * Makes the output durable and puts it into its place.
+   * @param signal stops it as long as nothing has its name
+   */
+  async commit(signal?: AbortSignal): Promise<void> {
     if (this.state === "done") throw new Error("the output was finished before");
-    // Whoever came in between is not overwritten.
-    checkPlace(this.target, this.options);
     try {
-      if (this.options.singleFile) await sync(this.partial);
-      else await this.nameFiles();
+      await this.syncContents(signal);
+      // Whoever came in between is not overwritten.
+      checkPlace(this.target, this.options);
+      // From here to its place there is no wait: a kill finds nothing that has its name, or all.
+      if (!this.options.singleFile) this.nameFiles();
       const old = this.moveIn();
       this.state = "done";
       // Only now does the new model survive a power cut, so only now may the old one go.
+      for (const dir of this.folders(this.place)) await sync(dir);
       await this.syncParents();
       if (old !== undefined) discard(old);
     } catch (error) {
-      throw systemError(error, this.target);
+      throw error === signal?.reason ? error : systemError(error, this.target);
     }
   }
 
@@ -129,15 +134,27 @@ export class AtomicOutput {
     }
   }
 
-  private async nameFiles(): Promise<void> {
+  private async syncContents(signal: AbortSignal | undefined): Promise<void> {
+    const files = [...this.names].map((name) => `${join(this.partial, name)}.partial`);
+    const contents = this.options.singleFile ? [this.partial] : [...files, ...this.folders(this.partial)];
+    for (const path of contents) {
+      await sync(path);
+      signal?.throwIfAborted();
+    }
+  }
+
+  /** config.json last: without it nothing loads as a model. */
+  private nameFiles(): void {
     const names = [...this.names].toSorted(
       (a, b) => Number(a === "config.json") - Number(b === "config.json"),
     );
-    const files = names.map((name) => join(this.partial, name));
-    for (const file of files) await sync(`${file}.partial`);
-    for (const file of files) renameSync(`${file}.partial`, file);
-    for (const dir of new Set(files.map((file) => dirname(file)))) await sync(dir);
-    await sync(this.partial);
+    for (const path of names.map((name) => join(this.partial, name))) renameSync(`${path}.partial`, path);
+  }
+
+  /** The folders of the output, at the place where it is now. */
+  private folders(place: string): string[] {
+    if (this.options.singleFile) return [];
+    return [...new Set([...this.names].map((name) => dirname(join(place, name)))).add(place)];
   }
 
   /** @returns where the old model is now, if there was one */

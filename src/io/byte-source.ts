@@ -68,6 +68,7 @@ const reasons: Readonly<Record<string, string>> = {
 export function systemError(error: unknown, path: string, hint?: string): MlxConvertError {
   if (error instanceof MlxConvertError) return error;
   const code = (error as NodeJS.ErrnoException | null)?.code;
-  const reason = (code === undefined ? undefined : reasons[code]) ?? (error as Error | null)?.message ?? String(error);
+  const reason =
+    (code === undefined ? undefined : reasons[code]) ?? (error as Error | null)?.message ?? String(error);
   return new MlxConvertError(reason, { file: path, cause: error, ...(hint === undefined ? {} : { hint }) });
 }

@@ -21,12 +21,19 @@ export function arrange(
   const arranged =
     architecture !== undefined && config !== undefined
       ? applyArchitecture(checkpoint, architecture, config)
-      : { weights: new Map([...checkpoint.tensors].map(([name, tensor]) => [name, source(tensor)])), dropped: [] };
-  if (arranged.weights.size === 0) throw new MlxConvertError("there is no tensor in it", { file: checkpoint.source });
+      : {
+          weights: new Map([...checkpoint.tensors].map(([name, tensor]) => [name, source(tensor)])),
+          dropped: [],
+        };
+  if (arranged.weights.size === 0)
+    throw new MlxConvertError("there is no tensor in it", { file: checkpoint.source });
   return { architecture, ...arranged };
 }
 
-function chooseArchitecture(config: ModelConfig | undefined, options: Pick<PlanOptions, "architecture" | "layout">): Architecture | undefined {
+function chooseArchitecture(
+  config: ModelConfig | undefined,
+  options: Pick<PlanOptions, "architecture" | "layout">,
+): Architecture | undefined {
   const asked = options.architecture ?? "auto";
   if (options.layout === "keep" || asked === "none") return undefined;
   if (asked !== "auto") {

@@ -46,7 +46,8 @@ export function makeChooser(
         return keep;
       case "fit": {
         const groupSize = groupSizesOf(wanted.mode).findLast((size) => last % size === 0);
-        if (groupSize === undefined) return { keep: `no group size of ${wanted.mode} divides its last dimension ${last}` };
+        if (groupSize === undefined)
+          return { keep: `no group size of ${wanted.mode} divides its last dimension ${last}` };
         fitted.push(layer);
         const quantization = { ...wanted, groupSize };
         return { quantization, entry: quantization };
@@ -63,7 +64,8 @@ export function makeChooser(
       }
       if (override?.what === "skip") return { keep: `--override ${override.text}` };
       const asked = options.quantization;
-      const why = asked === undefined ? "quantization was not asked for" : whyNot(name, value, weights, architecture);
+      const why =
+        asked === undefined ? "quantization was not asked for" : whyNot(name, value, weights, architecture);
       if (why !== undefined || asked === undefined) return { keep: why ?? "" };
       if (typeof override?.what === "object") return fit(name, value, override.what, override.what);
       const rule = architecture?.layerRules?.find(({ layers }) => layers.test(layer));
@@ -82,7 +84,9 @@ export function makeChooser(
           hint: "`mlx-convert plan <source>` lists the layers",
         });
       }
-      return fitted.length === 0 ? [] : [`a smaller group size was fitted to ${collapseNames(fitted).join(", ")}`];
+      return fitted.length === 0
+        ? []
+        : [`a smaller group size was fitted to ${collapseNames(fitted).join(", ")}`];
     },
   };
 }
@@ -99,7 +103,8 @@ function whyNot(
   const layer = layerOf(name);
   if (value.shape.length < 2) return "a vector";
   if (/conv[^.]*$/i.test(layer)) return "a convolution";
-  if (architecture?.notQuantizable?.test(layer) === true) return `not quantizable in ${architecture.modelType}`;
+  if (architecture?.notQuantizable?.test(layer) === true)
+    return `not quantizable in ${architecture.modelType}`;
   if (architecture !== undefined) return undefined;
   if (value.shape.length > 2) return `${value.shape.length} dimensions: not a Linear or Embedding`;
   const bias = weights.get(layer === "" ? "bias" : `${layer}.bias`);
@@ -109,14 +114,25 @@ function whyNot(
   return undefined;
 }
 
-function misfitError(misfits: readonly { layer: string; value: Expression; quantization: Quantization }[]): MlxConvertError {
+function misfitError(
+  misfits: readonly { layer: string; value: Expression; quantization: Quantization }[],
+): MlxConvertError {
   const [first] = misfits as [(typeof misfits)[number]];
   const { mode, groupSize } = first.quantization;
-  const works = groupSizesOf(mode).filter((size) => misfits.every(({ value }) => (value.shape.at(-1) ?? 0) % size === 0));
+  const works = groupSizesOf(mode).filter((size) =>
+    misfits.every(({ value }) => (value.shape.at(-1) ?? 0) % size === 0),
+  );
   const names = collapseNames(misfits.map(({ layer, value }) => `${layer} ${showShape(value.shape)}`));
-  return new MlxConvertError(`${first.layer}: ${indivisible(first.value.shape, groupSize)}; layers: ${names.join(", ")}`, {
-    hint: [...(works.length > 0 ? [`--group-size ${works.join(" or ")}`] : []), "--on-indivisible keep", "--on-indivisible fit"].join(", or "),
-  });
+  return new MlxConvertError(
+    `${first.layer}: ${indivisible(first.value.shape, groupSize)}; layers: ${names.join(", ")}`,
+    {
+      hint: [
+        ...(works.length > 0 ? [`--group-size ${works.join(" or ")}`] : []),
+        "--on-indivisible keep",
+        "--on-indivisible fit",
+      ].join(", or "),
+    },
+  );
 }
 
 /** Names that differ only in their layer's number become one: `model.layers.{0…29}.mlp.up_proj`. */

@@ -41,27 +41,36 @@ export const source = (tensor: StoredTensor): Expression => ({
 
 /** Axis `i` of the result is axis `axes[i]` of the input. */
 export function transpose(input: Expression, axes: readonly number[]): Expression {
-  require(
-    axes.length === input.shape.length && axes.toSorted((a, b) => a - b).every((axis, i) => axis === i),
-    `transpose: (${axes.join(", ")}) does not permute the axes of ${showShape(input.shape)}`,
-  );
-  return { op: "transpose", input, axes, shape: axes.map((axis) => input.shape[axis] ?? 0), dtype: input.dtype };
+  require(axes.length === input.shape.length &&
+    axes
+      .toSorted((a, b) => a - b)
+      .every(
+        (axis, i) => axis === i,
+      ), `transpose: (${axes.join(", ")}) does not permute the axes of ${showShape(input.shape)}`);
+  return {
+    op: "transpose",
+    input,
+    axes,
+    shape: axes.map((axis) => input.shape[axis] ?? 0),
+    dtype: input.dtype,
+  };
 }
 
 export function reshape(input: Expression, shape: Shape): Expression {
-  require(
-    elementCount(shape) === elementCount(input.shape),
-    `reshape: ${showShape(input.shape)} has not the elements of ${showShape(shape)}`,
-  );
+  require(elementCount(shape) ===
+    elementCount(
+      input.shape,
+    ), `reshape: ${showShape(input.shape)} has not the elements of ${showShape(shape)}`);
   return { op: "reshape", input, shape, dtype: input.dtype };
 }
 
 export function slice(input: Expression, axis: number, start: number, length: number): Expression {
   const size = input.shape[axis];
-  require(
-    size !== undefined && start >= 0 && length >= 0 && start + length <= size,
-    `slice: [${start}, ${start + length}) is not inside axis ${axis} of ${showShape(input.shape)}`,
-  );
+  require(size !== undefined &&
+    start >= 0 &&
+    length >= 0 &&
+    start + length <=
+      size, `slice: [${start}, ${start + length}) is not inside axis ${axis} of ${showShape(input.shape)}`);
   return { op: "slice", input, axis, start, shape: input.shape.with(axis, length), dtype: input.dtype };
 }
 
@@ -69,7 +78,11 @@ export function concat(inputs: readonly Expression[], axis: number): Expression 
   const first = firstOf(inputs, "concat");
   const rest = (shape: Shape): Shape => shape.toSpliced(axis, 1);
   for (const input of inputs) {
-    require(axis < input.shape.length && sameShape(rest(input.shape), rest(first.shape)), mismatch("concat", first, input));
+    require(axis < input.shape.length && sameShape(rest(input.shape), rest(first.shape)), mismatch(
+      "concat",
+      first,
+      input,
+    ));
     require(input.dtype === first.dtype, mismatch("concat", first, input));
   }
   const size = inputs.reduce((sum, input) => sum + (input.shape[axis] ?? 0), 0);
@@ -80,7 +93,11 @@ export function concat(inputs: readonly Expression[], axis: number): Expression 
 export function stack(inputs: readonly Expression[]): Expression {
   const first = firstOf(inputs, "stack");
   for (const input of inputs) {
-    require(sameShape(input.shape, first.shape) && input.dtype === first.dtype, mismatch("stack", first, input));
+    require(sameShape(input.shape, first.shape) && input.dtype === first.dtype, mismatch(
+      "stack",
+      first,
+      input,
+    ));
   }
   return { op: "stack", inputs, shape: [inputs.length, ...first.shape], dtype: first.dtype };
 }
@@ -106,15 +123,16 @@ export const cast = (input: Expression, dtype: FloatDType): Expression =>
 
 /** The inverse of quantization: `weight` (…, in * bits / 32), `scales` and `biases` (…, in / group_size). */
 export function dequantize(inputs: readonly Expression[], q: Quantization, dtype: FloatDType): Expression {
-  const scales = inputs[1];
-  require(scales !== undefined, "dequantize: no scales");
-  const shape = scales.shape.with(-1, (scales.shape.at(-1) ?? 0) * q.groupSize);
-  require(
-    sameShape(inputs[0]?.shape ?? [], shape.with(-1, ((shape.at(-1) ?? 0) * q.bits) / 32)),
-    `dequantize: scales of ${showShape(scales.shape)} do not fit a weight of ${showShape(inputs[0]?.shape ?? [])} with ` +
-      `group_size ${q.groupSize} and bits ${q.bits}`,
-  );
-  return { op: "dequantize", inputs, quantization: q, shape, dtype };
+  const [weight, scales] = inputs;
+  require(weight !== undefined && scales !== undefined, "dequantize: no scales");
+  const outer = scales.shape.slice(0, -1);
+  const size = (scales.shape.at(-1) ?? 0) * q.groupSize;
+  require(sameShape(weight.shape, [
+    ...outer,
+    (size * q.bits) / 32,
+  ]), `dequantize: scales of ${showShape(scales.shape)} do not fit a weight of ${showShape(weight.shape)} with ` +
+    `group_size ${q.groupSize} and bits ${q.bits}`);
+  return { op: "dequantize", inputs, quantization: q, shape: [...outer, size], dtype };
 }
 
 export function inputsOf(expression: Expression): readonly Expression[] {
@@ -153,7 +171,8 @@ function firstOf(inputs: readonly Expression[], op: string): Expression {
 const describe = (e: Expression): string =>
   `${e.op === "source" ? JSON.stringify(e.tensor.name) : e.op} ${e.dtype} ${showShape(e.shape)}`;
 
-const mismatch = (op: string, a: Expression, b: Expression): string => `${op}: ${describe(b)} does not fit ${describe(a)}`;
+const mismatch = (op: string, a: Expression, b: Expression): string =>
+  `${op}: ${describe(b)} does not fit ${describe(a)}`;
 
 function require(condition: boolean, message: string): asserts condition {
   if (!condition) throw new MlxConvertError(message);

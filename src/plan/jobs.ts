@@ -60,7 +60,10 @@ export function compareJob(
 }
 
 /** Numbers the files that hold the sources of some expressions. */
-export function numberFiles(expressions: readonly Expression[]): { paths: string[]; number: (path: string) => number } {
+export function numberFiles(expressions: readonly Expression[]): {
+  paths: string[];
+  number: (path: string) => number;
+} {
   const paths = [...new Set(expressions.flatMap((e) => sourcesOf(e).map(({ file }) => file)))];
   const numbers = new Map(paths.map((path, i) => [path, i]));
   return { paths, number: (path) => numbers.get(path) ?? 0 };

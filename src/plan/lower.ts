@@ -19,7 +19,12 @@ export type NativeNode =
       readonly strides: readonly number[];
     }
   | { readonly op: "concat"; readonly outer: number; readonly inputs: readonly NativeNode[] }
-  | { readonly op: "cast"; readonly from: number; readonly to: number; readonly inputs: readonly NativeNode[] }
+  | {
+      readonly op: "cast";
+      readonly from: number;
+      readonly to: number;
+      readonly inputs: readonly NativeNode[];
+    }
   | { readonly op: "add"; readonly dtype: number; readonly inputs: readonly NativeNode[] }
   | {
       readonly op: "scale";
@@ -63,7 +68,12 @@ export function lower(expression: Expression, fileNumber: (path: string) => numb
       case "stack":
         return { op: "concat", outer: 1, inputs: node.inputs.map(visit) };
       case "cast":
-        return { op: "cast", from: kernelDType(node.input.dtype), to: kernelDType(node.dtype), inputs: [visit(node.input)] };
+        return {
+          op: "cast",
+          from: kernelDType(node.input.dtype),
+          to: kernelDType(node.dtype),
+          inputs: [visit(node.input)],
+        };
       case "add":
         return { op: "add", dtype: kernelDType(node.dtype), inputs: node.inputs.map(visit) };
       case "scale":
@@ -125,7 +135,12 @@ function pushDown(node: Expression): Moved {
           strides: node.axes.map((axis) => input.strides[axis] ?? 0),
         };
       }
-      return through(input, (inner) => ({ ...node, input: inner, shape: node.axes.map((a) => inner.shape[a] ?? 0), dtype: inner.dtype }));
+      return through(input, (inner) => ({
+        ...node,
+        input: inner,
+        shape: node.axes.map((a) => inner.shape[a] ?? 0),
+        dtype: inner.dtype,
+      }));
     }
     case "slice": {
       const input = pushDown(node.input);
@@ -134,8 +149,14 @@ function pushDown(node: Expression): Moved {
         const step = (input.strides[axis] ?? 0) * (dtypeBits(input.dtype) / 8);
         return { ...input, shape: node.shape, offset: input.offset + start * step };
       }
-      if (input.op === "concat" && input.axis === axis) return sliceConcat(input, start, node.shape[axis] ?? 0);
-      return through(input, (inner) => ({ ...node, input: inner, shape: inner.shape.with(axis, node.shape[axis] ?? 0), dtype: inner.dtype }));
+      if (input.op === "concat" && input.axis === axis)
+        return sliceConcat(input, start, node.shape[axis] ?? 0);
+      return through(input, (inner) => ({
+        ...node,
+        input: inner,
+        shape: inner.shape.with(axis, node.shape[axis] ?? 0),
+        dtype: inner.dtype,
+      }));
     }
     case "reshape": {
       const input = pushDown(node.input);
@@ -176,7 +197,14 @@ function sliceConcat(node: Expression & { op: "concat" }, start: number, length:
     const from = Math.max(start - before, 0);
     const to = Math.min(start + length - before, size);
     if (from < to) {
-      inputs.push({ op: "slice", input, axis: node.axis, start: from, shape: input.shape.with(node.axis, to - from), dtype: input.dtype });
+      inputs.push({
+        op: "slice",
+        input,
+        axis: node.axis,
+        start: from,
+        shape: input.shape.with(node.axis, to - from),
+        dtype: input.dtype,
+      });
     }
     before += size;
   }
@@ -229,5 +257,7 @@ export function isContiguous(expression: Expression): boolean {
     const axes = collapse(expression.shape, expression.tensor.strides);
     return axes.length === 0 || (axes.length === 1 && axes[0]?.stride === 1);
   }
-  return expression.op !== "transpose" && expression.op !== "slice" && inputsOf(expression).every(isContiguous);
+  return (
+    expression.op !== "transpose" && expression.op !== "slice" && inputsOf(expression).every(isContiguous)
+  );
 }

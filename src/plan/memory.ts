@@ -20,9 +20,12 @@ export function fitMemory(
     if (peakMemoryBytes <= limit) return { threads, tileScale, peakMemoryBytes };
     if (tileScale > smallestScale) continue;
     if (threads === 1) {
-      throw new MlxConvertError(`--max-memory ${megabytes(limit)} is too little: this takes ${megabytes(peakMemoryBytes)}`, {
-        hint: `--max-memory ${megabytes(peakMemoryBytes)}`,
-      });
+      throw new MlxConvertError(
+        `--max-memory ${megabytes(limit)} is too little: this takes ${megabytes(peakMemoryBytes)}`,
+        {
+          hint: `--max-memory ${megabytes(peakMemoryBytes)}`,
+        },
+      );
     }
     return fitMemory(weights, threads - 1, limit);
   }

@@ -31,7 +31,11 @@ const defaultShardBytes = 5 * 2 ** 30;
  * @param config the source's config.json, where it has one
  * @throws MlxConvertError for whatever would go wrong later
  */
-export function makePlan(checkpoint: Checkpoint, config: ModelConfig | undefined, options: PlanOptions = {}): Plan {
+export function makePlan(
+  checkpoint: Checkpoint,
+  config: ModelConfig | undefined,
+  options: PlanOptions = {},
+): Plan {
   const { architecture, weights: named, dropped } = arrange(checkpoint, config, options);
   const chooser = makeChooser(named, architecture, options);
   const dtypeOf = dtypeRule(architecture, config, options);
@@ -48,10 +52,15 @@ export function makePlan(checkpoint: Checkpoint, config: ModelConfig | undefined
       if (choice.entry !== undefined) layerQuantization.set(layerOf(name), choice.entry);
     } else {
       weights.push(plainWeight(name, value, choice.dtype ?? dtypeOf(name, value.dtype)));
-      if (options.quantization !== undefined && isCastable(value.dtype)) keptFloat.push({ name, reason: choice.keep });
+      if (options.quantization !== undefined && isCastable(value.dtype))
+        keptFloat.push({ name, reason: choice.keep });
     }
   }
-  const warnings = [...checkpoint.warnings, ...chooser.finish(), ...layoutWarnings(named, architecture, options)];
+  const warnings = [
+    ...checkpoint.warnings,
+    ...chooser.finish(),
+    ...layoutWarnings(named, architecture, options),
+  ];
 
   const { singleFile } = options;
   const placed = placeInShards(
@@ -61,7 +70,8 @@ export function makePlan(checkpoint: Checkpoint, config: ModelConfig | undefined
     {
       format: "mlx",
       mlx_convert: version,
-      ...(singleFile !== undefined && options.quantization && { quantization: JSON.stringify(options.quantization) }),
+      ...(singleFile !== undefined &&
+        options.quantization && { quantization: JSON.stringify(options.quantization) }),
     },
   );
   const parameters = sum(weights, ({ expression }) => elementCount(expression.shape));
@@ -135,7 +145,11 @@ function quantizedWeight(
 }
 
 /** Without an architecture nothing says what a kernel of three or more dimensions belongs to. */
-function layoutWarnings(named: Weights, architecture: Architecture | undefined, options: PlanOptions): string[] {
+function layoutWarnings(
+  named: Weights,
+  architecture: Architecture | undefined,
+  options: PlanOptions,
+): string[] {
   if (architecture !== undefined || options.layout === "keep") return [];
   const kernels = [...named].filter(([name, { shape }]) => shape.length > 2 && /(^|\.)weight$/.test(name));
   const [first] = kernels;

@@ -65,7 +65,10 @@ export function reportPlan(plan: Plan, output: string | undefined, seconds: numb
     }),
     dropped: plan.dropped,
     keptFloat: plan.keptFloat,
-    files: plan.shards.map(({ file, header, dataBytes }) => ({ name: file, bytes: header.length + dataBytes })),
+    files: plan.shards.map(({ file, header, dataBytes }) => ({
+      name: file,
+      bytes: header.length + dataBytes,
+    })),
     parameters: plan.parameters,
     bitsPerWeight: plan.bitsPerWeight,
     bytes: plan.bytes,

@@ -14,7 +14,7 @@ export interface Unplaced extends Omit<PlannedWeight, "tensors"> {
 export function placeInShards(
   weights: readonly Unplaced[],
   maxBytes: number,
-  fileName: ((shard: number, count: number) => string),
+  fileName: (shard: number, count: number) => string,
   metadata: Readonly<Record<string, string>>,
 ): { weights: PlannedWeight[]; shards: Shard[] } {
   const groups: Unplaced[][] = [[]];
@@ -35,7 +35,11 @@ export function placeInShards(
     for (const weight of group) {
       placed.push({
         ...weight,
-        tensors: weight.tensors.map((tensor) => ({ ...tensor, shard, offset: header.offsets.get(tensor.name) ?? 0 })),
+        tensors: weight.tensors.map((tensor) => ({
+          ...tensor,
+          shard,
+          offset: header.offsets.get(tensor.name) ?? 0,
+        })),
       });
     }
     return {

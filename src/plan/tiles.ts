@@ -22,17 +22,26 @@ const itemBytes = (expression: Expression): number => Math.max(dtypeBits(express
  * Elements of a tile: a multiple of the group size, and whole rows where rows are gathered from afar.
  * @param scale 1, or less where memory is short
  */
-export function tileElements(expression: Expression, quantization: Quantization | undefined, scale: number): number {
+export function tileElements(
+  expression: Expression,
+  quantization: Quantization | undefined,
+  scale: number,
+): number {
   const contiguous = isContiguous(expression);
   const bytes = Math.max((contiguous ? tileBytes : transposedTileBytes) * scale, smallestTileBytes);
   const wanted = bytes / itemBytes(expression);
   const row = contiguous ? 1 : elementCount(expression.shape.slice(1));
-  const quantum = row <= wanted && row % (quantization?.groupSize ?? 1) === 0 ? row : (quantization?.groupSize ?? 1);
+  const quantum =
+    row <= wanted && row % (quantization?.groupSize ?? 1) === 0 ? row : (quantization?.groupSize ?? 1);
   return Math.max(1, Math.floor(wanted / quantum)) * quantum;
 }
 
 /** Most bytes of buffers that a thread holds while it computes a tile. */
-export function tileMemory(expression: Expression, quantization: Quantization | undefined, elements: number): number {
+export function tileMemory(
+  expression: Expression,
+  quantization: Quantization | undefined,
+  elements: number,
+): number {
   const visit = (node: Expression): number => {
     const below = inputsOf(node).map(visit);
     const deepest = Math.max(0, ...below);
@@ -56,6 +65,7 @@ export function tileMemory(expression: Expression, quantization: Quantization | 
         return deepest;
     }
   };
-  const packed = quantization === undefined ? 0 : elements * (quantization.bits / 8 + 8 / quantization.groupSize);
+  const packed =
+    quantization === undefined ? 0 : elements * (quantization.bits / 8 + 8 / quantization.groupSize);
   return visit(expression) + elements * itemBytes(expression) + packed;
 }

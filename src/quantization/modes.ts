@@ -81,7 +81,10 @@ export function quantization(mode: QuantizationMode, bits?: number, groupSize?: 
 export function findQuantization(bits: number, groupSize: number, scales: DType): Quantization | undefined {
   const kind = isFloatDType(scales) ? "weight" : scales;
   const mode = quantizationModes.find(
-    (name) => rows[name].scales === kind && rows[name].bits.includes(bits) && rows[name].groupSizes.includes(groupSize),
+    (name) =>
+      rows[name].scales === kind &&
+      rows[name].bits.includes(bits) &&
+      rows[name].groupSizes.includes(groupSize),
   );
   return mode && { mode, bits, groupSize };
 }

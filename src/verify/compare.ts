@@ -1,4 +1,5 @@
 /** Holds an output against its source: names, shapes, dtypes, and what quantization cost each weight. */
+import { availableParallelism } from "node:os";
 import type { Weights } from "../architectures/apply.ts";
 import type { ModelConfig } from "../architectures/config.ts";
 import { type RunOptions, run } from "../execute.ts";
@@ -9,7 +10,7 @@ import type { PlanOptions } from "../plan/options.ts";
 import type { Comparison } from "../native.ts";
 import { findQuantization, type Quantization } from "../quantization/modes.ts";
 import type { Checkpoint } from "../readers/checkpoint.ts";
-import { dtypeBits, type FloatDType, isCastable, isFloatDType } from "../tensor/dtype.ts";
+import { dtypeBits, isCastable, isFloatDType } from "../tensor/dtype.ts";
 import type { StoredTensor } from "../tensor/info.ts";
 import { elementCount, sameShape, showShape } from "../tensor/shape.ts";
 
@@ -55,9 +56,14 @@ export async function compareModels(
   const comparisons = await run(
     {
       inputs: files.paths,
-      jobs: pairs.map(({ expected, actual, quantization }) => compareJob(expected, actual, quantization, files.number)),
-      threads: options.threads ?? 1,
-      totalBytes: pairs.reduce((sum, { actual }) => sum + (elementCount(actual.shape) * dtypeBits(actual.dtype)) / 8, 0),
+      jobs: pairs.map(({ expected, actual, quantization }) =>
+        compareJob(expected, actual, quantization, files.number),
+      ),
+      threads: options.threads ?? availableParallelism(),
+      totalBytes: pairs.reduce(
+        (sum, { actual }) => sum + (elementCount(actual.shape) * dtypeBits(actual.dtype)) / 8,
+        0,
+      ),
     },
     options,
   );
@@ -78,19 +84,29 @@ export async function compareModels(
 }
 
 /** What each weight of the source became in the output. */
-function pairUp(weights: Weights, converted: Checkpoint): { pairs: Pair[]; failures: { name: string; reason: string }[] } {
+function pairUp(
+  weights: Weights,
+  converted: Checkpoint,
+): { pairs: Pair[]; failures: { name: string; reason: string }[] } {
   const pairs: Pair[] = [];
   const failures: { name: string; reason: string }[] = [];
   const left = new Set(converted.tensors.keys());
   for (const [name, value] of weights) {
     const prefix = name.replace(/weight$/, "");
     const stored = converted.tensors.get(name);
-    const parts = [stored, converted.tensors.get(`${prefix}scales`), converted.tensors.get(`${prefix}biases`)].filter(
-      (tensor) => tensor !== undefined,
-    );
+    const parts = [
+      stored,
+      converted.tensors.get(`${prefix}scales`),
+      converted.tensors.get(`${prefix}biases`),
+    ].filter((tensor) => tensor !== undefined);
     for (const part of parts) left.delete(part.name);
     const quantized = name.endsWith("weight") && parts.length > 1;
-    const pair = stored === undefined ? "missing from the output" : quantized ? quantizedPair(name, value, parts) : plainPair(name, value, stored);
+    const pair =
+      stored === undefined
+        ? "missing from the output"
+        : quantized
+          ? quantizedPair(name, value, parts)
+          : plainPair(name, value, stored);
     if (typeof pair === "string") failures.push({ name, reason: pair });
     else pairs.push(pair);
   }
@@ -99,10 +115,11 @@ function pairUp(weights: Weights, converted: Checkpoint): { pairs: Pair[]; failu
 }
 
 function plainPair(name: string, value: Expression, stored: StoredTensor): Pair | string {
-  if (!sameShape(value.shape, stored.shape)) return `shape: expected ${showShape(value.shape)}, got ${showShape(stored.shape)}`;
+  if (!sameShape(value.shape, stored.shape))
+    return `shape: expected ${showShape(value.shape)}, got ${showShape(stored.shape)}`;
   const castable = isCastable(value.dtype) && isFloatDType(stored.dtype);
   if (!castable && value.dtype !== stored.dtype) return `dtype: expected ${value.dtype}, got ${stored.dtype}`;
-  const expected = castable ? cast(value, stored.dtype as FloatDType) : value;
+  const expected = castable ? cast(value, stored.dtype) : value;
   return { name, expected, actual: source(stored), quantization: undefined };
 }
 
@@ -113,13 +130,21 @@ function quantizedPair(name: string, value: Expression, parts: readonly StoredTe
     const shapes = parts.map(({ dtype, shape }) => `${dtype} ${showShape(shape)}`).join(", ");
     return `no quantization of ${showShape(value.shape)} has these parts: ${shapes}`;
   }
-  const dtype = isFloatDType(scales.dtype) ? scales.dtype : isFloatDType(value.dtype) ? value.dtype : "float32";
+  const dtype = isFloatDType(scales.dtype)
+    ? scales.dtype
+    : isFloatDType(value.dtype)
+      ? value.dtype
+      : "float32";
   const actual = dequantize(parts.map(source), quantization, dtype);
   return { name, expected: cast(value, dtype), actual, quantization };
 }
 
 /** Mode, bits and group size as the shapes and dtypes of the parts say them. */
-function quantizationOf(value: Expression, weight: StoredTensor, scales: StoredTensor): Quantization | undefined {
+function quantizationOf(
+  value: Expression,
+  weight: StoredTensor,
+  scales: StoredTensor,
+): Quantization | undefined {
   const last = value.shape.at(-1) ?? 0;
   const [words, groups] = [weight.shape.at(-1) ?? 0, scales.shape.at(-1) ?? 0];
   const bits = (words * 32) / last;
@@ -130,7 +155,12 @@ function quantizationOf(value: Expression, weight: StoredTensor, scales: StoredT
   return findQuantization(bits, groupSize, scales.dtype);
 }
 
-function judge(pair: Pair, c: Comparison, result: VerifiedTensor, options: VerifyOptions): string | undefined {
+function judge(
+  pair: Pair,
+  c: Comparison,
+  result: VerifiedTensor,
+  options: VerifyOptions,
+): string | undefined {
   if (c.nonFinite > 0) return `${c.nonFinite} elements are not finite, but the source's are`;
   const { quantization } = pair;
   if (quantization === undefined) {
@@ -145,9 +175,11 @@ function judge(pair: Pair, c: Comparison, result: VerifiedTensor, options: Verif
 }
 
 /**
- * What rounding to 2^bits levels over a group's range can cost at the worst, where one outlier is all the group's energy:
- * (2^bits - 1)^2 / group_size, less 1 dB for rounded scales; but a weight that is no closer than 1 dB is not the same weight.
+ * What quantization can cost at the worst. Affine rounds to 2^bits levels over a group's range, and at the worst one outlier is
+ * all the group's energy: (2^bits - 1)^2 / group_size, less 1 dB for rounded scales. In the other modes the largest element
+ * may be cut by a factor of the square root of 2, and what is small beside it becomes 0: 8 dB remain. A weight that is no
+ * closer than 1 dB is not the same weight.
  */
-function guaranteedSqnr({ bits, groupSize }: Quantization): number {
-  return Math.max(1, 10 * Math.log10((2 ** bits - 1) ** 2 / groupSize) - 1);
+function guaranteedSqnr({ mode, bits, groupSize }: Quantization): number {
+  return mode === "affine" ? Math.max(1, 10 * Math.log10((2 ** bits - 1) ** 2 / groupSize) - 1) : 8;
 }

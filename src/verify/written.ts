@@ -8,7 +8,9 @@ import { sameShape } from "../tensor/shape.ts";
  * @throws MlxConvertError where they differ, which would be a fault of this program
  */
 export function checkWritten(plan: Plan, shards: readonly string[]): void {
-  const opened = shards.map((path) => new Map(safetensorsReader.open(path).tensors.map((tensor) => [tensor.name, tensor])));
+  const opened = shards.map(
+    (path) => new Map(safetensorsReader.open(path).tensors.map((tensor) => [tensor.name, tensor])),
+  );
   for (const { tensors } of plan.weights) {
     for (const planned of tensors) {
       const found = opened[planned.shard]?.get(planned.name);

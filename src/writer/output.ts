@@ -33,7 +33,7 @@ export interface Output {
   /** Writes what stands beside the tensors. */
   writeRest(): void;
   /** Brings everything to the disk and makes the output appear. */
-  commit(): Promise<void>;
+  commit(signal?: AbortSignal): Promise<void>;
   /** Removes everything; after a commit it does nothing. */
   abort(): void;
 }
@@ -51,11 +51,7 @@ export function createOutput(plan: Plan, model: OpenedModel, request: Request): 
   const shards = plan.shards.map(({ file }) => output.path(file));
   return {
     createShards() {
-      checkRoom(
-        request.output,
-        output.directory,
-        plan.diskBytes + beside.reduce((sum, { bytes }) => sum + bytes, 0),
-      );
+      checkRoom(request.output, plan.diskBytes + beside.reduce((sum, { bytes }) => sum + bytes, 0));
       for (const [i, shard] of plan.shards.entries())
         createShard(shards[i] ?? "", shard.header, shard.dataBytes);
       return shards;
@@ -68,7 +64,7 @@ export function createOutput(plan: Plan, model: OpenedModel, request: Request): 
       output.write("model.safetensors.index.json", indexText(plan));
       output.write("README.md", modelCard(plan, model, request));
     },
-    commit: () => output.commit(),
+    commit: (signal) => output.commit(signal),
     abort: () => {
       output.abort();
     },

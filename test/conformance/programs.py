@@ -10,7 +10,8 @@ from pathlib import Path
 
 import mlx.core as mx
 import numpy as np
-from mlx_lm import convert as mlx_lm_convert
+from mlx_lm.convert import configure_parser
+from mlx_lm.convert import convert as mlx_lm_convert
 from mlx_lm.utils import load_model
 
 import safetensors_file
@@ -53,9 +54,8 @@ def convert(source: Path, out: Path, *flags: str) -> None:
 
 def convert_with_mlx_lm(source: Path, out: Path, *flags: str) -> None:
     """`mlx_lm.convert` as its command line calls it, without starting Python again each time."""
-    parser = mlx_lm_convert.configure_parser()
-    arguments = parser.parse_args(["--hf-path", str(source), "--mlx-path", str(out), *flags])
-    mlx_lm_convert.convert(**vars(arguments))
+    arguments = configure_parser().parse_args(["--hf-path", str(source), "--mlx-path", str(out), *flags])
+    mlx_lm_convert(**vars(arguments))
 
 
 def read_json(file: Path) -> dict:

@@ -27,7 +27,9 @@ function plain(value: Value): unknown {
   if (value instanceof Global) return { global: value.path };
   if (value instanceof Inert) {
     const extra = { state: value.state, items: value.items, entries: value.entries };
-    const given = Object.entries(extra).flatMap(([key, item]) => (item == null ? [] : [[key, plain(item)]]));
+    const given = Object.entries(extra).flatMap(([key, item]) =>
+      item === null || item === undefined ? [] : [[key, plain(item)]],
+    );
     return { object: value.name, args: value.args.map(plain), ...Object.fromEntries(given) };
   }
   if (value instanceof Uint8Array) return { bytes: Buffer.from(value).toString("latin1") };
@@ -196,13 +198,11 @@ describe.each([1, 2, 3, 4, 5])("a pickle that Python wrote with protocol %i", (p
     expect(nested instanceof Dict && plain(nested.get("tuple") ?? null)).toEqual(
       tuple(tuple(), tuple(1), tuple(1, 2), tuple(1, 2, 3), tuple(1, 2, 3, 4)),
     );
-    if (protocol >= 3) {
-      expect(plain(dict.get("bytes") ?? null)).toEqual([
-        { bytes: "" },
-        { bytes: "\0\xff".repeat(200) },
-        { bytes: "abc" },
-      ]);
-    }
+    expect(plain(dict.get("bytes") ?? null)).toEqual([
+      { bytes: "" },
+      { bytes: "\0\xff".repeat(200) },
+      { bytes: "abc" },
+    ]);
     expect(plain(dict.get("sets") ?? null)).toEqual([
       { set: [] },
       { set: [1, 2] },
@@ -239,6 +239,7 @@ describe("scanPickle", () => {
       "\x82\x01)R0cm\nlist\n)RK\x01aK\x01K\x02sN}b\x82\x02}V__setstate__\nNsb0Pid\n.",
     );
     expect(scanPickle(bytes, "x")).toEqual({
+      end: bytes.length,
       globals: [
         "builtins.getattr",
         "copyreg._inverted_registry[1]",
@@ -253,7 +254,7 @@ describe("scanPickle", () => {
   });
 
   it("lists what it has seen of a broken pickle, and says so", () => {
-    expect(scanPickle(join("cos\nsystem\n\xff"), "x")).toEqual({
+    expect(scanPickle(join("cos\nsystem\n\xff"), "x")).toMatchObject({
       globals: ["os.system"],
       problem: "x: the pickle is broken at byte 11: 0xff is no opcode",
     });
@@ -371,7 +372,7 @@ describe("a pickle that wants memory", () => {
   ])("%s", (_, bomb) => {
     const start = performance.now();
     expect(message(bomb())).toBe(tooMuch);
-    expect(performance.now() - start).toBeLessThan(8000);
+    expect(performance.now() - start).toBeLessThan(20_000);
   });
 
   it("by the stack", () => {

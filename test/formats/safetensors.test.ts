@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MlxConvertError } from "../../src/errors.ts";
 import {
@@ -114,8 +114,11 @@ const tensorList = fc.uniqueArray(
     })
     .filter(({ name }) => name !== "__metadata__")
     .map(
-      (tensor): HeaderTensor =>
-        dtypeBits(tensor.dtype) < 8 ? { ...tensor, shape: [...tensor.shape, 4] } : tensor,
+      ({ name, dtype, shape }): HeaderTensor => ({
+        name,
+        dtype,
+        shape: dtypeBits(dtype) < 8 ? [...shape, 4] : shape,
+      }),
     ),
   { selector: ({ name }) => name, maxLength: 12 },
 );
@@ -203,6 +206,17 @@ describe("serializeHeader", () => {
   });
 });
 
+/** What is wrong with a file: empty where nothing is. Any other error than ours fails the test. */
+function problem(file: Uint8Array): string {
+  try {
+    read(file);
+    return "";
+  } catch (error) {
+    if (error instanceof MlxConvertError) return error.message;
+    throw error;
+  }
+}
+
 test("a damaged header gives an MlxConvertError of one line, or a header that is whole", () => {
   const damage = fc.array(fc.tuple(fc.nat(), fc.nat(255), fc.constantFrom("set", "insert", "remove")), {
     minLength: 1,
@@ -215,13 +229,7 @@ test("a damaged header gives an MlxConvertError of one line, or a header that is
       for (const [at, byte, change] of changes) {
         file.splice(at % file.length, change === "insert" ? 0 : 1, ...(change === "remove" ? [] : [byte]));
       }
-      try {
-        const header = read(Uint8Array.from(file));
-        for (const { offset } of header.tensors) expect(offset).toBeLessThanOrEqual(file.length);
-      } catch (error) {
-        expect(error).toBeInstanceOf(MlxConvertError);
-        expect((error as Error).message).toMatch(/^model\.safetensors: [^\n]+$/);
-      }
+      expect(problem(Uint8Array.from(file))).toMatch(/^(model\.safetensors: [^\n]+)?$/);
     }),
     { numRuns: 1000 },
   );

@@ -6,7 +6,7 @@ const what = (head: Uint8Array, path = "model.safetensors"): string | undefined 
   describeFile(head, path, head.length)?.what;
 
 /** The first bytes of real files. */
-const heads: readonly (readonly [what: string, head: string, path?: string])[] = [
+const heads: [what: string, head: string, path?: string][] = [
   ["an empty file", ""],
   ["a Git LFS pointer", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 269060552\n"],
   ["an HTML page", "<!DOCTYPE html>\n<html class=''>"],

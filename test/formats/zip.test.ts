@@ -1,9 +1,8 @@
 import { readFileSync } from "node:fs";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isZip, openZip } from "../../src/formats/zip.ts";
-import { MlxConvertError } from "../../src/errors.ts";
-import { failure } from "../support/failure.ts";
+import { failure, strayError } from "../support/failure.ts";
 import { makeZip, memoryFile, type Part } from "../support/zip.ts";
 
 const bytes = (text: string): Buffer => Buffer.from(text);
@@ -65,9 +64,9 @@ describe("openZip", () => {
   });
 });
 
-describe("a broken zip", () => {
-  const message = (zip: Uint8Array): string => failure(() => readAll(zip)).message;
+const message = (zip: Uint8Array): string => failure(() => readAll(zip)).message;
 
+describe("a broken zip", () => {
   it.each<[string, Part | Part[], string]>([
     ["compressed", { name: "a", data: bytes("xx"), method: 8 }, 'the zip entry "a" is compressed'],
     ["encrypted", { name: "a", data: bytes("xx"), flags: 1 }, 'the zip entry "a" is encrypted'],
@@ -184,11 +183,7 @@ describe("a broken zip", () => {
       fc.property(fc.nat(whole.length - 1), fc.nat(255), fc.boolean(), (at, value, zip64) => {
         const zip = makeZip(parts, { zip64 });
         zip[at % zip.length] = value;
-        try {
-          readAll(zip);
-        } catch (error) {
-          expect(error).toBeInstanceOf(MlxConvertError);
-        }
+        expect(strayError(() => readAll(zip))).toBeUndefined();
       }),
       { numRuns: 1000 },
     );

@@ -92,10 +92,26 @@ describe("a new directory", () => {
     const dir = directoryWith();
     const output = AtomicOutput.begin(join(dir, "out"), fresh);
     output.write("config.json", "{}");
-    output.path("never-written.safetensors");
-    const missing = join(dir, partial("out"), "never-written.safetensors.partial");
+    output.write("a.txt", "");
+    output.write("z.txt", "");
+    mkdirSync(join(output.directory, "z.txt/in the way"), { recursive: true });
+    await expect(output.commit()).rejects.toThrow(`${join(dir, "out")}: `);
+    expect(readdirSync(output.directory).toSorted()).toEqual([
+      "a.txt",
+      "config.json.partial",
+      "z.txt",
+      "z.txt.partial",
+    ]);
+    output.abort();
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
+  test("does not appear where a file was never written", async () => {
+    const dir = directoryWith();
+    const output = AtomicOutput.begin(join(dir, "out"), fresh);
+    output.write("config.json", "{}");
+    const missing = output.path("model.safetensors");
     await expect(output.commit()).rejects.toThrow(`${missing}: no such file or directory`);
-    expect(readdirSync(output.directory)).toEqual(["config.json.partial"]);
     output.abort();
     expect(readdirSync(dir)).toEqual([]);
   });
@@ -113,7 +129,7 @@ describe("a new directory", () => {
   test("takes only names inside it", () => {
     const output = AtomicOutput.begin(join(directoryWith(), "out"), fresh);
     for (const name of ["", ".", "..", "../x", "/etc/x", "a/../../x", "a//b", "a/", "./a"]) {
-      expect(() => output.path(name), name).toThrow("not a name inside the output");
+      expect(() => output.path(name)).toThrow("not a name inside the output");
     }
   });
 });

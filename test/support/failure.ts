@@ -10,3 +10,13 @@ export function failure(run: () => unknown): MlxConvertError {
   }
   throw new Error("expected an MlxConvertError, got none");
 }
+
+/** What `run` throws that is not an MlxConvertError; undefined where it succeeds or fails as it should. */
+export function strayError(run: () => unknown): unknown {
+  try {
+    run();
+  } catch (error) {
+    return error instanceof MlxConvertError ? undefined : error;
+  }
+  return undefined;
+}

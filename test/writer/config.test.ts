@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parseConfig } from "../../src/architectures/config.ts";
+import type { LayerQuantization } from "../../src/plan/plan.ts";
 import { quantization } from "../../src/quantization/modes.ts";
 import { outputConfig, type OutputConfigOptions } from "../../src/writer/config.ts";
 
@@ -37,7 +38,7 @@ describe("quantization", () => {
   const options: OutputConfigOptions = {
     quantization: {
       default: quantization("affine", 4, 64),
-      layers: new Map([
+      layers: new Map<string, LayerQuantization | false>([
         ["model.layers.0.mlp.gate", { groupSize: 64, bits: 8 }],
         ["lm_head", quantization("mxfp8")],
         ["model.embed_tokens", false],

@@ -107,25 +107,22 @@ MLXCONVERT_INLINE void quantize_affine_stretch(
   pack<bits>(codes, count, packed);
 }
 
-// Computed in the dtype of scales and biases, each step rounded to it, and only then made `out`.
-template <DType scales_dtype, DType out, int bits>
+// To the dtype of scales and biases, each step rounded to it.
+template <DType dtype, int bits>
 MLXCONVERT_INLINE void dequantize_affine_stretch(
     const uint8_t* packed, size_t count, size_t group_size, const uint8_t* scales, const uint8_t* biases, uint8_t* w) {
-  using S = Number<scales_dtype>;
-  constexpr size_t element = size_of(scales_dtype);
+  constexpr size_t element = size_of(dtype);
   alignas(64) uint8_t codes[stretch];
   unpack<bits>(packed, count, codes);
   for (size_t at = 0; at < count; at += group_size, scales += element, biases += element) {
-    const float scale = S::read(scales), bias = S::read(biases);
-    if (!(mlxconvert::absolute(scale) < __builtin_inff() && mlxconvert::absolute(bias) < __builtin_inff())) [[unlikely]] {
-      reference::dequantize_affine<scales_dtype, out>(codes + at, static_cast<int>(group_size), scales, biases,
-                                                      w + at * size_of(out));
+    const float scale = Number<dtype>::read(scales), bias = Number<dtype>::read(biases);
+    if (!is_finite(scale) || !is_finite(bias)) [[unlikely]] {
+      reference::dequantize_affine<dtype>(codes + at, static_cast<int>(group_size), scales, biases, w + at * element);
       continue;
     }
     for (size_t i = at; i < at + group_size; i += lanes) {
-      const Float product = round<scales_dtype>(to_float(widen(load<Byte>(codes + i))) * scale);
-      const Float sum = product + bias;
-      write<out>(w + i * size_of(out), scales_dtype == out ? sum : round<scales_dtype>(sum));
+      const Float product = round<dtype>(to_float(widen(load<Byte>(codes + i))) * scale);
+      write<dtype>(w + i * element, product + bias);
     }
   }
 }

@@ -120,39 +120,37 @@ MLXCONVERT_INLINE void quantize_microscaling_stretch(const uint8_t* w, size_t co
   pack<mode == Mode::mxfp8 ? 8 : 4>(codes, count, packed);
 }
 
-MLXCONVERT_INLINE Float from_fp4(Word code) {
-  const Word size = code & 7;
-  const Float large = float_of((size << 22) + (126u << 23));  // from 1 on; 0.5 and 0.75 for codes 0 and 1
-  const Float value = size < 2 ? large + large - 1.0f : large;
-  return float_of(bits_of(value) | (code & 8) << 28);
+// Whether one of eight fp8 codes is 0x7F or 0xFF.
+MLXCONVERT_INLINE bool has_nan_code(uint64_t codes) {
+  return (((codes & 0x7F7F7F7F7F7F7F7F) + 0x0101010101010101) & 0x8080808080808080) != 0;
 }
 
-template <DType out, Mode mode>
+// The small formats are float16 with fewer bits: put in their place there, they only lack a power of two.
+template <Mode mode>
+MLXCONVERT_INLINE Float from_code(Byte code) {
+  const Half wide = __builtin_convertvector(code, Half);
+  if constexpr (mode == Mode::mxfp8) return widen_float16((wide & 0x80) << 8 | (wide & 0x7F) << 7) * 0x1p8f;
+  return widen_float16((wide & 8) << 12 | (wide & 7) << 9) * 0x1p14f;
+}
+
+template <DType dtype, Mode mode>
 MLXCONVERT_INLINE void dequantize_microscaling_stretch(
     const uint8_t* packed, size_t count, const uint8_t* scales, uint8_t* w) {
   constexpr size_t group_size = mode == Mode::nvfp4 ? 16 : 32;
   alignas(64) uint8_t codes[stretch];
   unpack<mode == Mode::mxfp8 ? 8 : 4>(packed, count, codes);
-  bool any_nan = false;
-  if constexpr (mode == Mode::mxfp8) {
-    for (size_t i = 0; i < count; i++) any_nan |= (codes[i] & 0x7F) == 0x7F;
-  }
   for (size_t at = 0; at < count; at += group_size, scales++) {
-    const float factor =
-        mode == Mode::nvfp4 ? from_fp8(*scales) : Number<out>::round(power_of_two(static_cast<int>(*scales) - 127));
-    if (any_nan || !(factor < __builtin_inff())) [[unlikely]] {
-      reference::dequantize_microscaling<out>(codes + at, group_size, mode, *scales, w + at * size_of(out));
+    const float factor = mode == Mode::nvfp4 ? from_fp8(*scales) : Number<dtype>::round(power_of_two(*scales - 127));
+    bool plain = is_finite(factor);
+    if constexpr (mode == Mode::mxfp8) {
+      for (size_t i = at; i < at + group_size; i += 8) plain &= !has_nan_code(load<uint64_t>(codes + i));
+    }
+    if (!plain) [[unlikely]] {
+      reference::dequantize_microscaling<dtype>(codes + at, group_size, mode, *scales, w + at * size_of(dtype));
       continue;
     }
     for (size_t i = at; i < at + group_size; i += lanes) {
-      const Word code = widen(load<Byte>(codes + i));
-      Float x;
-      if constexpr (mode == Mode::mxfp8) {
-        x = float_of(bits_of(from_fp8_magnitude(code & 0x7F)) | (code & 0x80) << 24);
-      } else {
-        x = from_fp4(code);
-      }
-      write<out>(w + i * size_of(out), x * factor);
+      write<dtype>(w + i * size_of(dtype), from_code<mode>(load<Byte>(codes + i)) * factor);
     }
   }
 }

@@ -1,0 +1,335 @@
+import { describe, expect, test } from "vitest";
+import type { Plan } from "../../src/plan/plan.ts";
+import type { PlanOptions } from "../../src/plan/options.ts";
+import { makePlan } from "../../src/plan/planner.ts";
+import { quantization } from "../../src/quantization/modes.ts";
+import { checkpointOf, configOf, type Tensors } from "../support/checkpoint.ts";
+import { failure } from "../support/failure.ts";
+
+const layer = (i: number, hidden = 128, inner = 256): Tensors => ({
+  [`model.layers.${i}.self_attn.q_proj.weight`]: ["bfloat16", [hidden, hidden]],
+  [`model.layers.${i}.self_attn.q_proj.bias`]: ["bfloat16", [hidden]],
+  [`model.layers.${i}.mlp.down_proj.weight`]: ["bfloat16", [hidden, inner]],
+  [`model.layers.${i}.input_layernorm.weight`]: ["bfloat16", [hidden]],
+});
+const tensors: Tensors = {
+  "model.embed_tokens.weight": ["bfloat16", [1000, 128]],
+  ...layer(0),
+  ...layer(1),
+  "lm_head.weight": ["bfloat16", [1000, 128]],
+};
+const llama = (fields: object = {}): object => ({ model_type: "llama", torch_dtype: "bfloat16", ...fields });
+const q4 = quantization("affine", 4, 64);
+
+const planOf = (what: Tensors, config: object | undefined, options: PlanOptions = {}): Plan =>
+  makePlan(checkpointOf(what), config && configOf(config), options);
+const names = (plan: Plan): string[] =>
+  plan.weights.flatMap((weight) => weight.tensors.map(({ name }) => name));
+const quantized = (plan: Plan): Record<string, string> =>
+  Object.fromEntries(
+    plan.weights.flatMap(({ name, quantization: q }) =>
+      q ? [[name, `${q.mode} ${q.bits}:${q.groupSize}`]] : [],
+    ),
+  );
+
+describe("a llama", () => {
+  test("a tied head is dropped with its reason, and every other tensor is there", () => {
+    const plan = planOf(tensors, llama({ tie_word_embeddings: true }));
+    expect(plan.dropped).toEqual([{ name: "lm_head.weight", reason: "tied to the token embedding" }]);
+    expect(names(plan)).toEqual(Object.keys(tensors).filter((name) => name !== "lm_head.weight"));
+  });
+
+  test("an untied head stays", () => {
+    expect(names(planOf(tensors, llama({ tie_word_embeddings: false })))).toContain("lm_head.weight");
+  });
+
+  test("Linear and Embedding are quantized, and what stays has a reason", () => {
+    const plan = planOf(tensors, llama({ tie_word_embeddings: false }), { quantization: q4 });
+    expect(Object.keys(quantized(plan))).toEqual([
+      "model.embed_tokens.weight",
+      "model.layers.0.self_attn.q_proj.weight",
+      "model.layers.0.mlp.down_proj.weight",
+      "model.layers.1.self_attn.q_proj.weight",
+      "model.layers.1.mlp.down_proj.weight",
+      "lm_head.weight",
+    ]);
+    expect(plan.keptFloat.slice(0, 2)).toEqual([
+      { name: "model.layers.0.self_attn.q_proj.bias", reason: "not a layer's weight" },
+      { name: "model.layers.0.input_layernorm.weight", reason: "a vector" },
+    ]);
+    const down = plan.weights.find(({ name }) => name === "model.layers.0.mlp.down_proj.weight");
+    expect(down?.tensors.map(({ name, dtype, shape, bytes }) => [name, dtype, shape, bytes])).toEqual([
+      ["model.layers.0.mlp.down_proj.weight", "uint32", [128, 32], 16384],
+      ["model.layers.0.mlp.down_proj.scales", "bfloat16", [128, 4], 1024],
+      ["model.layers.0.mlp.down_proj.biases", "bfloat16", [128, 4], 1024],
+    ]);
+  });
+
+  test("sizes, bits per weight and peak memory are known", () => {
+    const plan = planOf(tensors, llama({ tie_word_embeddings: false }), { quantization: q4, threads: 2 });
+    const weights = 2 * 1000 * 128 + 2 * (128 * 128 + 128 * 256);
+    expect(plan.parameters).toBe(weights + 2 * 2 * 128);
+    expect(plan.bytes).toBe((weights * 4.5) / 8 + 2 * 2 * 128 * 2);
+    expect(plan.bitsPerWeight).toBeCloseTo((plan.bytes * 8) / plan.parameters);
+    expect(plan.diskBytes).toBe(plan.bytes + (plan.shards[0]?.header.length ?? 0));
+    expect(plan.peakMemoryBytes).toBeGreaterThan(50e6);
+    expect(plan.peakMemoryBytes).toBeLessThan(200e6);
+  });
+
+  test("--dtype is cast to, and the config's torch_dtype without it", () => {
+    const dtypes = (plan: Plan): string[] => [
+      ...new Set(plan.weights.map(({ expression }) => expression.dtype)),
+    ];
+    expect(dtypes(planOf(tensors, llama()))).toEqual(["bfloat16"]);
+    expect(dtypes(planOf(tensors, llama({ torch_dtype: "float16" })))).toEqual(["float16"]);
+    expect(dtypes(planOf(tensors, llama(), { dtype: "float32" }))).toEqual(["float32"]);
+    expect(dtypes(planOf(tensors, llama({ torch_dtype: "float16" }), { layout: "keep" }))).toEqual([
+      "bfloat16",
+    ]);
+  });
+});
+
+describe("stacked experts", () => {
+  const experts = (count: number): Tensors =>
+    Object.fromEntries(
+      Array.from({ length: count }, (_, e) =>
+        ["gate", "up", "down"].map(
+          (p) => [`model.layers.0.mlp.experts.${e}.${p}_proj.weight`, ["float32", [64, 128]]] as const,
+        ),
+      ).flat(),
+    );
+  const config = { model_type: "qwen3_moe", num_experts: 4, tie_word_embeddings: false };
+
+  test("become one tensor, and the router keeps more bits", () => {
+    const what: Tensors = { ...experts(4), "model.layers.0.mlp.gate.weight": ["float32", [4, 128]] };
+    const plan = planOf(what, config, { quantization: quantization("mxfp4") });
+    expect(plan.weights.map(({ name, expression }) => [name, expression.shape])).toEqual([
+      ["model.layers.0.mlp.switch_mlp.gate_proj.weight", [4, 64, 128]],
+      ["model.layers.0.mlp.switch_mlp.up_proj.weight", [4, 64, 128]],
+      ["model.layers.0.mlp.switch_mlp.down_proj.weight", [4, 64, 128]],
+      ["model.layers.0.mlp.gate.weight", [4, 128]],
+    ]);
+    expect(quantized(plan)["model.layers.0.mlp.gate.weight"]).toBe("affine 8:64");
+    expect([...plan.layerQuantization]).toEqual([["model.layers.0.mlp.gate", { bits: 8, groupSize: 64 }]]);
+  });
+
+  test("one of them missing is found before any work", () => {
+    const { ["model.layers.0.mlp.experts.2.up_proj.weight"]: _, ...rest } = experts(4);
+    expect(failure(() => planOf(rest, config)).message).toBe(
+      'tensor "model.layers.0.mlp.switch_mlp.up_proj.weight": number 2 of 4 (config.json: num_experts) is missing from the checkpoint',
+    );
+  });
+
+  test("more of them than the config says are an error", () => {
+    expect(failure(() => planOf(experts(5), config)).message).toBe(
+      'tensor "model.layers.0.mlp.switch_mlp.gate_proj.weight": config.json says num_experts 4, but the checkpoint has 5',
+    );
+  });
+});
+
+describe("without a config.json", () => {
+  test("names stay; matrices of Linear and Embedding are quantized, others are not", () => {
+    const plan = planOf(
+      {
+        "fc.weight": ["float32", [10, 64]],
+        "fc.bias": ["float32", [10]],
+        "norm.weight": ["float32", [10, 64]],
+        "norm.bias": ["float32", [10, 64]],
+        "rnn.weight_ih_l0": ["float32", [256, 64]],
+        "conv1.weight": ["float32", [64, 64]],
+        "features.weight": ["float32", [64, 64, 3, 3]],
+        counter: ["int64", []],
+        weight: ["float32", [32, 64]],
+      },
+      undefined,
+      { quantization: q4 },
+    );
+    expect(Object.keys(quantized(plan))).toEqual(["fc.weight", "weight"]);
+    expect(names(plan)).toContain("scales");
+    expect(Object.fromEntries(plan.keptFloat.map(({ name, reason }) => [name, reason]))).toEqual({
+      "fc.bias": "not a layer's weight",
+      "norm.weight": "its bias (10, 64) is not that of a Linear",
+      "norm.bias": "not a layer's weight",
+      "rnn.weight_ih_l0": "not a layer's weight",
+      "conv1.weight": "a convolution",
+      "features.weight": "4 dimensions: not a Linear or Embedding",
+    });
+    expect(plan.warnings).toEqual([
+      "1 weights with three or more dimensions (features.weight, …) keep PyTorch's axis order; MLX convolutions want the input channels last",
+    ]);
+  });
+
+  test("float64 becomes float32, which MLX has; --layout keep leaves it", () => {
+    const what: Tensors = { "fc.weight": ["float64", [10, 64]] };
+    expect(planOf(what, undefined).weights[0]?.tensors[0]?.dtype).toBe("float32");
+    expect(planOf(what, undefined, { layout: "keep" }).weights[0]?.tensors[0]?.dtype).toBe("float64");
+  });
+
+  test("a dtype that MLX has not is an error, and --layout keep copies it", () => {
+    const what: Tensors = { "fc.weight": ["float8_e4m3fn", [10, 64]] };
+    const error = failure(() => planOf(what, undefined));
+    expect(error.message).toBe('tensor "fc.weight": MLX has no arrays of float8_e4m3fn');
+    expect(error.hint).toBe("--layout keep changes the container only");
+    expect(planOf(what, undefined, { layout: "keep" }).bytes).toBe(640);
+  });
+});
+
+describe("a group size that does not divide", () => {
+  const config = llama({ tie_word_embeddings: true });
+  const what: Tensors = {
+    ...layer(0, 576, 1536),
+    ...layer(1, 576, 1536),
+    "model.embed_tokens.weight": ["bfloat16", [100, 576]],
+  };
+  const q128 = quantization("affine", 4, 128);
+
+  test("is an error that names the layers and what would work", () => {
+    const error = failure(() => planOf(what, config, { quantization: q128 }));
+    expect(error.message).toBe(
+      "model.layers.0.self_attn.q_proj: [quantize] The last dimension of the matrix needs to be divisible by the quantization " +
+        "group size 128. However the provided matrix has shape (576, 576); layers: model.layers.{0…1}.self_attn.q_proj (576, 576), " +
+        "model.embed_tokens (100, 576)",
+    );
+    expect(error.hint).toBe("--group-size 32 or 64, or --on-indivisible keep, or --on-indivisible fit");
+    expect(error.exitStatus).toBe(1);
+  });
+
+  test("keep leaves those layers in float", () => {
+    const plan = planOf(what, config, { quantization: q128, onIndivisible: "keep" });
+    expect(quantized(plan)).toEqual({
+      "model.layers.0.mlp.down_proj.weight": "affine 4:128",
+      "model.layers.1.mlp.down_proj.weight": "affine 4:128",
+    });
+    expect(plan.keptFloat).toContainEqual({
+      name: "model.embed_tokens.weight",
+      reason: "its last dimension 576 is not divisible by 128",
+    });
+  });
+
+  test("fit uses the largest that divides, and says so", () => {
+    const plan = planOf(what, config, { quantization: q128, onIndivisible: "fit" });
+    expect(quantized(plan)["model.embed_tokens.weight"]).toBe("affine 4:64");
+    expect(plan.layerQuantization.get("model.embed_tokens")).toEqual({
+      mode: "affine",
+      bits: 4,
+      groupSize: 64,
+    });
+    expect(plan.warnings).toEqual([
+      "a smaller group size was fitted to model.layers.{0…1}.self_attn.q_proj, model.embed_tokens",
+    ]);
+  });
+});
+
+describe("overrides", () => {
+  const config = llama({ tie_word_embeddings: false });
+  const override = (
+    layers: RegExp,
+    what: NonNullable<PlanOptions["overrides"]>[number]["what"],
+  ): PlanOptions => ({
+    quantization: q4,
+    overrides: [{ layers, what, text: `${layers.source}=…` }],
+  });
+
+  test("change bits, keep a dtype, skip; the last that matches wins", () => {
+    const plan = planOf(tensors, config, {
+      quantization: q4,
+      overrides: [
+        { layers: /down_proj/, what: quantization("affine", 8, 32), text: "down_proj=8:32" },
+        { layers: /lm_head/, what: "float32", text: "lm_head=float32" },
+        { layers: /layers\.1\./, what: "skip", text: "layers.1.=skip" },
+      ],
+    });
+    expect(quantized(plan)).toEqual({
+      "model.embed_tokens.weight": "affine 4:64",
+      "model.layers.0.self_attn.q_proj.weight": "affine 4:64",
+      "model.layers.0.mlp.down_proj.weight": "affine 8:32",
+    });
+    expect(plan.weights.find(({ name }) => name === "lm_head.weight")?.expression.dtype).toBe("float32");
+    expect(plan.keptFloat).toContainEqual({ name: "lm_head.weight", reason: "--override lm_head=float32" });
+    expect([...plan.layerQuantization.keys()]).toEqual(["model.layers.0.mlp.down_proj"]);
+  });
+
+  test("one that matches nothing is an error", () => {
+    expect(failure(() => planOf(tensors, config, override(/dwon_proj/, "skip"))).message).toBe(
+      "--override dwon_proj=…: matches no layer",
+    );
+  });
+
+  test("a group size of an override must divide, too", () => {
+    expect(
+      failure(() =>
+        planOf(
+          { ...tensors, "x.weight": ["float32", [4, 96]] },
+          config,
+          override(/^x$/, quantization("affine", 8, 64)),
+        ),
+      ).message,
+    ).toMatch(/^x: \[quantize\] The last dimension .* group size 64\. .* shape \(4, 96\)/);
+  });
+});
+
+describe("shards", () => {
+  test("a new one begins where the limit would be exceeded, and a layer's tensors stay together", () => {
+    const plan = planOf(tensors, llama({ tie_word_embeddings: false }), {
+      quantization: q4,
+      maxShardBytes: 80_000,
+    });
+    expect(plan.shards.map(({ file }) => file)).toEqual([
+      "model-00001-of-00003.safetensors",
+      "model-00002-of-00003.safetensors",
+      "model-00003-of-00003.safetensors",
+    ]);
+    expect(plan.shards.reduce((sum, { dataBytes }) => sum + dataBytes, 0)).toBe(plan.bytes);
+    for (const { tensors: parts } of plan.weights)
+      expect(new Set(parts.map(({ shard }) => shard)).size).toBe(1);
+  });
+
+  test("tensors of a shard follow one another without holes, aligned to their dtype", () => {
+    const plan = planOf({ ...tensors, mask: ["bool", [3]] }, undefined, { quantization: q4 });
+    const placed = plan.weights.flatMap((weight) => weight.tensors).toSorted((a, b) => a.offset - b.offset);
+    let end = 0;
+    for (const { offset, bytes, dtype } of placed) {
+      expect(offset).toBe(end);
+      expect(offset % (dtype === "uint32" ? 4 : dtype === "bfloat16" ? 2 : 1)).toBe(0);
+      end += bytes;
+    }
+    expect((plan.shards[0]?.header.length ?? 1) % 8).toBe(0);
+  });
+
+  test("one file takes everything", () => {
+    const plan = planOf(tensors, undefined, { singleFile: "x.safetensors", maxShardBytes: 10 });
+    expect(plan.shards.map(({ file }) => file)).toEqual(["x.safetensors"]);
+  });
+});
+
+describe("memory", () => {
+  test("a limit makes tiles smaller, then threads fewer", () => {
+    const all = planOf(tensors, undefined, { threads: 16 });
+    const half = planOf(tensors, undefined, { threads: 16, maxMemoryBytes: all.peakMemoryBytes - 4e6 });
+    expect(half.tileScale).toBeLessThan(1);
+    expect(half.peakMemoryBytes).toBeLessThanOrEqual(all.peakMemoryBytes - 4e6);
+  });
+
+  test("one that cannot be kept is an error that says what would do", () => {
+    const error = failure(() => planOf(tensors, undefined, { maxMemoryBytes: 1e6 }));
+    expect(error.message).toMatch(/^--max-memory 1MB is too little: this takes \d+MB$/);
+    expect(error.hint).toMatch(/^--max-memory \d+MB$/);
+  });
+});
+
+test("an unknown model_type is an error with the nearest", () => {
+  const error = failure(() => planOf(tensors, { model_type: "qwen3x" }));
+  expect(error.message).toBe('config.json: model_type "qwen3x" is not known');
+  expect(error.hint).toBe(
+    "nearest: qwen3, qwen2 (--architecture <model_type>); --architecture none keeps the names and quantizes every Linear and Embedding",
+  );
+  expect(names(planOf(tensors, { model_type: "qwen3x" }, { architecture: "none" }))).toEqual(
+    Object.keys(tensors),
+  );
+});
+
+test("an architecture that is asked for needs the config it reads", () => {
+  expect(failure(() => planOf(tensors, undefined, { architecture: "llama" })).message).toBe(
+    "--architecture llama needs the model's config.json beside its weights",
+  );
+});
