@@ -2,7 +2,7 @@ import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { MlxConvertError } from "./errors.ts";
 import { maxPickleBytes, scanPickle } from "./formats/pickle.ts";
-import { torchNames } from "./formats/torch-names.ts";
+import { plainClasses, torchNames } from "./formats/torch-names.ts";
 import { isZip, openZip } from "./formats/zip.ts";
 import { type ByteSource, systemError, withFile } from "./io/byte-source.ts";
 import { dtypeByTorchName, dtypeByTorchStorage } from "./tensor/dtype.ts";
@@ -86,11 +86,12 @@ function scanRow(file: string, bytes: Uint8Array): ScannedPickle {
   return { file, globals, problem };
 }
 
-/** Functions that are understood, and the names of dtypes and storages, which nothing calls. */
+/** Functions that are understood, and the names of classes, dtypes and storages, which nothing calls. */
 function isUnderstood(name: string): boolean {
   const short = name.replace(/^torch\.(storage\.)?/, "");
   return (
     torchNames.has(name) ||
+    plainClasses.has(name) ||
     (short !== name &&
       (dtypeByTorchName.has(short) || dtypeByTorchStorage.has(short) || short === "UntypedStorage"))
   );

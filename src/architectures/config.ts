@@ -1,5 +1,4 @@
 /** A model's config.json, read with types. */
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { MlxConvertError, quote } from "../errors.ts";
 import { describeFile } from "../formats/sniff.ts";
@@ -12,6 +11,7 @@ import {
   spelledJsonText,
 } from "../formats/spelled-json.ts";
 import { withFile } from "../io/byte-source.ts";
+import { statOf } from "../io/paths.ts";
 import { type DType, type FloatDType, isFloatDType } from "../tensor/dtype.ts";
 
 /** The largest known is some 5 MB: one entry for each of 46,000 quantized expert layers. */
@@ -20,7 +20,7 @@ const maxBytes = 32 * 2 ** 20;
 /** `<dir>/config.json`, or undefined where there is none. */
 export function readConfig(dir: string): ModelConfig | undefined {
   const file = join(dir, "config.json");
-  if (!existsSync(file)) return undefined;
+  if (statOf(file) === undefined) return undefined;
   return withFile(file, (source) => {
     // One byte more than allowed, so that the parser finds it too large.
     return parseConfig(source.read(0, Math.min(source.bytes, maxBytes + 1)), file);
@@ -38,7 +38,7 @@ const hint = "it must be the config.json that save_pretrained wrote beside the w
 
 function parse(bytes: Uint8Array, file: string): SpelledJson {
   try {
-    return parseSpelledJson(bytes, { file, what: "the config", maxBytes });
+    return parseSpelledJson(bytes, { file, what: "the config", maxBytes, hint });
   } catch (error) {
     const kind = describeFile(bytes.subarray(0, 512), file, bytes.length);
     // "plain text" and "JSON" say less than the place where it is broken.

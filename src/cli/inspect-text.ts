@@ -3,7 +3,7 @@ import type { ChalkInstance } from "chalk";
 import type { InspectReport, ScanReport } from "../index.ts";
 import { dtypeBits } from "../tensor/dtype.ts";
 import { elementCount, showShape } from "../tensor/shape.ts";
-import { collapse, groupBy, patternOf } from "./names.ts";
+import { collapse, groupBy, patternOf } from "../names.ts";
 import { table } from "./table.ts";
 import { printable } from "./terminal.ts";
 import { plural, showBytes, showCount } from "./units.ts";

@@ -5,7 +5,7 @@ import { dtypeBits } from "../tensor/dtype.ts";
 import { elementCount, showShape } from "../tensor/shape.ts";
 import type { ConvertRequest } from "./convert-request.ts";
 import { describeRequest, describeSource, showQuantization } from "./convert-text.ts";
-import { collapse, groupBy, patternOf } from "./names.ts";
+import { collapse, groupBy, patternOf } from "../names.ts";
 import { table } from "./table.ts";
 import { printable } from "./terminal.ts";
 import { plural, showBytes } from "./units.ts";

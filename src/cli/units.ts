@@ -1,7 +1,7 @@
 /** Numbers as people read them. */
 
 const byteUnits = ["B", "kB", "MB", "GB", "TB"];
-const countUnits = ["", " thousand", " million", " billion", " trillion"];
+const countUnits = ["", "", " million", " billion", " trillion"];
 
 /** `75.7 MB`: decimal, as disks and downloads count. */
 export const showBytes = (bytes: number): string =>
@@ -10,8 +10,9 @@ export const showBytes = (bytes: number): string =>
     byteUnits.map((unit) => ` ${unit}`),
   );
 
-/** `134.5 million`. */
-export const showCount = (count: number): string => scaled(count, countUnits);
+/** `14,528`, `135 million`. */
+export const showCount = (count: number): string =>
+  count < 999_500 ? count.toLocaleString("en-US") : scaled(count, countUnits);
 
 export function showSeconds(seconds: number): string {
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;

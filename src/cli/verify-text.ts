@@ -2,7 +2,7 @@
 import type { ChalkInstance } from "chalk";
 import type { VerifiedTensor, VerifyReport } from "../index.ts";
 import { showQuantization } from "./convert-text.ts";
-import { collapse, groupBy, patternOf } from "./names.ts";
+import { collapse, groupBy, patternOf } from "../names.ts";
 import { most, table } from "./table.ts";
 import { plural } from "./units.ts";
 

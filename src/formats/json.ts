@@ -1,8 +1,18 @@
 // https://www.rfc-editor.org/rfc/rfc8259
 import { MlxConvertError } from "../errors.ts";
 
-export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
-export type JsonObject = ReadonlyMap<string, Json>;
+/** Objects are Maps: JavaScript's own put keys like "0" first. `N` is what a number becomes. */
+export type Json<N = number> = null | boolean | string | N | readonly Json<N>[] | JsonObject<N>;
+export type JsonObject<N = number> = ReadonlyMap<string, Json<N>>;
+
+/** How a parser reads numbers. */
+export interface Numbers<N> {
+  /** Sticky; matches one number. */
+  readonly pattern: RegExp;
+  readonly read: (spelling: string) => N;
+  /** Shorter for a few plain digits, as nearly all numbers of a header are. */
+  readonly digits?: (value: number) => N;
+}
 
 export interface JsonSource {
   /** The file the JSON came from, for errors. */
@@ -11,6 +21,8 @@ export interface JsonSource {
   readonly what: string;
   /** More bytes than this are refused before anything is decoded. */
   readonly maxBytes: number;
+  /** What the user can do where it is broken. */
+  readonly hint: string;
 }
 
 /** Headers and indexes nest 3 deep; a file of 100,000 brackets must not exhaust the stack. */
@@ -21,8 +33,12 @@ const maxDepth = 64;
  * a key given twice, a nesting deeper than 64, text that is not UTF-8 and unpaired surrogates are errors.
  * Objects become Maps, so `__proto__` is a key like any other.
  */
-export function parseJson(bytes: Uint8Array, source: JsonSource): Json {
-  const parser = new Parser(bytes, source);
+export const parseJson = (bytes: Uint8Array, source: JsonSource): Json =>
+  parseJsonWith(values, bytes, source);
+
+/** The same with numbers read in another way. */
+export function parseJsonWith<N>(numbers: Numbers<N>, bytes: Uint8Array, source: JsonSource): Json<N> {
+  const parser = new Parser(numbers, bytes, source);
   return parser.end(parser.value());
 }
 
@@ -35,19 +51,19 @@ export function parseJsonObject<T>(
   source: JsonSource,
   member: (key: string, value: Json) => T,
 ): ReadonlyMap<string, T> {
-  const parser = new Parser(bytes, source);
+  const parser = new Parser(values, bytes, source);
   return parser.end(parser.object(member));
 }
 
-function decode(bytes: Uint8Array, { file, what, maxBytes }: JsonSource): string {
+function decode(bytes: Uint8Array, { file, what, maxBytes, hint }: JsonSource): string {
   if (bytes.length > maxBytes) {
     const sizes = `expected at most ${maxBytes} bytes, got ${bytes.length}`;
-    throw new MlxConvertError(`${what} is too large: ${sizes}`, { file });
+    throw new MlxConvertError(`${what} is too large: ${sizes}`, { file, hint });
   }
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new MlxConvertError(`${what} is not UTF-8 text`, { file, cause });
+    throw new MlxConvertError(`${what} is not UTF-8 text`, { file, hint, cause });
   }
 }
 
@@ -57,7 +73,6 @@ const carriageReturn = 0x0d;
 const space = 0x20;
 const quoteMark = 0x22;
 const comma = 0x2c;
-const minus = 0x2d;
 const point = 0x2e;
 const zero = 0x30;
 const colon = 0x3a;
@@ -67,15 +82,21 @@ const closeBracket = 0x5d;
 const openBrace = 0x7b;
 const closeBrace = 0x7d;
 
-const numberPattern = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+const values: Numbers<number> = {
+  pattern: /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y,
+  read: Number,
+  digits: (value) => value,
+};
 
-class Parser {
+class Parser<N> {
+  private readonly numbers: Numbers<N>;
   private readonly text: string;
   private readonly source: JsonSource;
   private at = 0;
   private depth = 0;
 
-  constructor(bytes: Uint8Array, source: JsonSource) {
+  constructor(numbers: Numbers<N>, bytes: Uint8Array, source: JsonSource) {
+    this.numbers = numbers;
     this.text = decode(bytes, source);
     this.source = source;
   }
@@ -85,19 +106,18 @@ class Parser {
     return value;
   }
 
-  value(): Json {
+  value(): Json<N> {
     const code = this.next();
     if (code === quoteMark) return this.string();
-    if (code === openBrace) return this.object(asItIs);
+    if (code === openBrace) return this.object((_key, value) => value);
     if (code === openBracket) return this.array();
-    if (code === minus || isDigit(code)) return this.number();
     if (this.word("null")) return null;
     if (this.word("true")) return true;
     if (this.word("false")) return false;
-    return this.fail("a value");
+    return this.number();
   }
 
-  object<T>(member: (key: string, value: Json) => T): Map<string, T> {
+  object<T>(member: (key: string, value: Json<N>) => T): Map<string, T> {
     const members = new Map<string, T>();
     this.enter(openBrace, '"{"');
     if (this.take(closeBrace)) return this.leave(members);
@@ -114,8 +134,8 @@ class Parser {
     return this.leave(members);
   }
 
-  private array(): Json[] {
-    const items: Json[] = [];
+  private array(): Json<N>[] {
+    const items: Json<N>[] = [];
     this.enter(openBracket, '"["');
     if (this.take(closeBracket)) return this.leave(items);
     do {
@@ -135,24 +155,24 @@ class Parser {
     return value;
   }
 
-  private number(): number {
+  private number(): N {
+    const { pattern, read, digits } = this.numbers;
     const text = this.text;
     const start = this.at;
     let end = start;
     let value = 0;
     for (let code = 0; isDigit((code = text.charCodeAt(end))); end++) value = value * 10 + (code - zero);
-    // Plain digits, as nearly all numbers of a header are, need no more; the pattern decides on everything else.
-    const digits = end - start;
+    const length = end - start;
     const plain =
-      digits > 0 && digits < 16 && text.charCodeAt(start) !== zero && !isNumberPart(text.charCodeAt(end));
-    if (plain) {
+      length > 0 && length < 16 && text.charCodeAt(start) !== zero && !isNumberPart(text.charCodeAt(end));
+    if (plain && digits !== undefined) {
       this.at = end;
-      return value;
+      return digits(value);
     }
-    numberPattern.lastIndex = start;
-    if (!numberPattern.test(text)) this.fail("a number");
-    this.at = numberPattern.lastIndex;
-    return Number(text.slice(start, this.at));
+    pattern.lastIndex = start;
+    if (!pattern.test(text)) this.fail(text[start] === "-" || length > 0 ? "a number" : "a value");
+    this.at = pattern.lastIndex;
+    return read(text.slice(start, this.at));
   }
 
   private string(): string {
@@ -211,13 +231,11 @@ class Parser {
   }
 
   private reject(problem: string, at = this.at): never {
-    throw new MlxConvertError(`${this.source.what} ${problem} (at character ${at})`, {
-      file: this.source.file,
-    });
+    const { file, what, hint } = this.source;
+    throw new MlxConvertError(`${what} ${problem} (at character ${at})`, { file, hint });
   }
 }
 
-const asItIs = (_key: string, value: Json): Json => value;
 const isDigit = (code: number): boolean => code >= zero && code <= zero + 9;
 /** A point or an exponent's `e` or `E`. */
 const isNumberPart = (code: number): boolean => code === point || (code | 0x20) === 0x65;

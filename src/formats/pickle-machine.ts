@@ -4,15 +4,15 @@ import type { Cursor } from "./pickle-opcodes.ts";
 import { describe, Dict, Global, Inert, PickleSet, showName, Tuple, type Value } from "./pickle-values.ts";
 
 /**
- * What the values of one pickle may take, by the rough costs below. A checkpoint takes about 1 kB a tensor. The sum
+ * What the values of one pickle may take, by the rough costs below. A checkpoint takes about 2 kB a tensor. The sum
  * only grows, so it stops what repeats a large value as well as what makes many small ones.
  */
 const maxMemory = 512 * 2 ** 20;
 /** Python's pickler stacks 1000 items at a time; only a tuple or a set is stacked whole. */
 const maxStack = 2 ** 22;
 
-/** `far` is a place in the memo that no pickler numbers so: dear, since a million of them take a second. */
-const cost = { object: 64, item: 16, entry: 64, text: 32, far: 512 };
+/** A line of text costs the time to read it rather than its memory, as does a place in the memo that lies far out. */
+const cost = { object: 64, item: 32, entry: 64, text: 32, line: 128, far: 512 };
 
 /** A call that the pickle asks for. */
 export class Call {
@@ -108,6 +108,13 @@ export class Machine {
       typeof value === "string" || value instanceof Uint8Array ? cost.text + value.length : cost.text,
     );
     this.push(value);
+  }
+
+  /** For what protocol 0 writes as a line of text. */
+  pushLine(value: string | number | bigint | boolean | Uint8Array): void {
+    this.charge(cost.line);
+    if (typeof value === "boolean") this.push(value);
+    else this.pushBig(value);
   }
 
   pop(): Value {
@@ -229,9 +236,10 @@ export class Machine {
 
   global(module: string, name: string): Global {
     const path = `${python3Modules.get(module) ?? module}.${name}`;
+    this.charge(cost.line + path.length);
     let global = this.#known.get(path);
     if (global === undefined) {
-      this.charge(cost.object + 2 * cost.entry + path.length);
+      this.charge(cost.object + 2 * cost.entry);
       global = new Global(path);
       this.#known.set(path, global);
       this.globals.add(path);

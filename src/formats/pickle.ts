@@ -73,6 +73,8 @@ type Actions = { readonly [Name in OpcodeName]: (machine: Machine, argument: Arg
 const push = (machine: Machine, value: Value): void => machine.push(value);
 const pushBig = (machine: Machine, value: string | bigint | number | Uint8Array): void =>
   machine.pushBig(value);
+const pushLine = (machine: Machine, value: string | bigint | number | boolean | Uint8Array): void =>
+  machine.pushLine(value);
 const nothing = (): void => {};
 
 /** What each opcode does. The compiler holds this list and the table of opcodes together. */
@@ -99,9 +101,9 @@ const actions: Actions = {
   NONE: (machine) => machine.push(null),
   NEWTRUE: (machine) => machine.push(true),
   NEWFALSE: (machine) => machine.push(false),
-  INT: push,
-  LONG: pushBig,
-  FLOAT: push,
+  INT: pushLine,
+  LONG: pushLine,
+  FLOAT: pushLine,
   BININT: push,
   BININT1: push,
   BININT2: push,
@@ -109,10 +111,10 @@ const actions: Actions = {
   LONG4: pushBig,
   BINFLOAT: push,
 
-  STRING: pushBig,
+  STRING: pushLine,
   BINSTRING: pushBig,
   SHORT_BINSTRING: pushBig,
-  UNICODE: pushBig,
+  UNICODE: pushLine,
   SHORT_BINUNICODE: pushBig,
   BINUNICODE: pushBig,
   BINUNICODE8: pushBig,

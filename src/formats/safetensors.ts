@@ -14,6 +14,8 @@ const lengthBytes = 8;
 const maxAxes = 64;
 const metadataKey = "__metadata__";
 const fetchAgain = "fetch the file again";
+const damaged =
+  "the file is damaged, or the program that wrote it is at fault: fetch it again, or save it anew";
 
 export interface SafetensorsHeader {
   /** In the order of their data. */
@@ -40,15 +42,22 @@ export function readSafetensorsHeader(source: ByteSource): SafetensorsHeader {
   const header = source.read(lengthBytes, headerBytes);
   if (header[0] !== 0x7b) {
     const got = header.length === 0 ? "nothing" : show(String.fromCharCode(header[0] ?? 0));
-    throw new MlxConvertError(`the header does not begin as JSON: expected "{", got ${got}`, { file });
+    throw new MlxConvertError(`the header does not begin as JSON: expected "{", got ${got}`, {
+      file,
+      hint: damaged,
+    });
   }
   const dataStart = lengthBytes + headerBytes;
   const entries: Entry[] = [];
   let metadata: Readonly<Record<string, string>> = {};
-  parseJsonObject(header, { file, what: "the header", maxBytes: maxHeaderBytes }, (name, value) => {
-    if (name === metadataKey) metadata = parseMetadata(value, file);
-    else entries.push(parseEntry(name, value, file, dataStart));
-  });
+  parseJsonObject(
+    header,
+    { file, what: "the header", maxBytes: maxHeaderBytes, hint: damaged },
+    (name, value) => {
+      if (name === metadataKey) metadata = parseMetadata(value, file);
+      else entries.push(parseEntry(name, value, file, dataStart));
+    },
+  );
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
   checkLayout(entries, source.bytes - dataStart, file);
   return { tensors: entries.map(({ tensor }) => tensor), metadata };
@@ -78,7 +87,7 @@ function readHeaderLength(source: ByteSource): number {
 }
 
 function parseEntry(name: string, value: Json, file: string, dataStart: number): Entry {
-  const place = { file, tensor: name };
+  const place = { file, tensor: name, hint: damaged };
   if (!(value instanceof Map)) {
     throw new MlxConvertError(
       `expected an object of dtype, shape and data_offsets, got ${show(value)}`,
@@ -138,7 +147,7 @@ function checkLayout(entries: readonly Entry[], dataSize: number, file: string):
   for (const entry of entries) {
     const expected = previous?.end ?? 0;
     const what = `data_offsets [${entry.begin}, ${entry.end}]`;
-    const place = { file, tensor: entry.tensor.name };
+    const place = { file, tensor: entry.tensor.name, hint: damaged };
     if (entry.begin > expected) {
       throw new MlxConvertError(`${what} leave a hole: expected them to begin at ${expected}`, place);
     }
@@ -168,12 +177,16 @@ function parseMetadata(value: Json | undefined, file: string): Record<string, st
   // mx.save_safetensors writes null where it is given no metadata.
   if (value === undefined || value === null) return {};
   if (!(value instanceof Map)) {
-    throw new MlxConvertError(`${metadataKey}: expected an object of strings, got ${show(value)}`, { file });
+    throw new MlxConvertError(`${metadataKey}: expected an object of strings, got ${show(value)}`, {
+      file,
+      hint: damaged,
+    });
   }
   const strings = [...(value as JsonObject)].map(([key, text]) => {
     if (typeof text === "string") return [key, text] as const;
     throw new MlxConvertError(`${metadataKey}: expected a string for ${show(key)}, got ${show(text)}`, {
       file,
+      hint: damaged,
     });
   });
   return Object.fromEntries(strings);

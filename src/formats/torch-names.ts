@@ -121,7 +121,7 @@ const fromType: Make = (call) => {
   return make(call.other(rebuild.path, sequence(args) ?? []));
 };
 
-const plainClasses: ReadonlySet<string> = new Set([
+export const plainClasses: ReadonlySet<string> = new Set([
   "torch.Tensor",
   "torch.nn.parameter.Parameter",
   "torch.nn.parameter.Buffer",
@@ -161,6 +161,7 @@ const tensors: ReadonlyMap<string, Make> = new Map([
 /** `OrderedDict()`, `OrderedDict(pairs)`, `Counter(dict)`, `defaultdict(list)`. */
 const dict: Make = (call) => {
   const [source] = call.args;
+  if (source === undefined) return new Dict();
   const list = sequence(source) ?? [];
   call.charge(64 * (source instanceof Dict ? source.size : list.length));
   const pairs = source instanceof Dict ? source.entries() : list.map((pair) => sequence(pair) ?? []);

@@ -1,6 +1,7 @@
 /** Which weights are quantized and how: what was asked for, the architecture's rules, the user's overrides. */
 import type { Architecture } from "../architectures/rules.ts";
 import { MlxConvertError } from "../errors.ts";
+import { collapseNames } from "../names.ts";
 import { groupSizesOf, indivisible, type Quantization } from "../quantization/modes.ts";
 import { type FloatDType, isCastable, isFloatDType } from "../tensor/dtype.ts";
 import { showShape } from "../tensor/shape.ts";
@@ -133,20 +134,4 @@ function misfitError(
       ].join(", or "),
     },
   );
-}
-
-/** Names that differ only in their layer's number become one: `model.layers.{0…29}.mlp.up_proj`. */
-export function collapseNames(names: readonly string[]): string[] {
-  const groups = new Map<string, number[]>();
-  for (const name of names) {
-    const number = /(?<=\.)\d+(?=\.)/.exec(name)?.[0];
-    const key = number === undefined ? name : name.replace(`.${number}.`, ".*.");
-    const numbers = groups.get(key) ?? [];
-    if (number !== undefined) numbers.push(Number(number));
-    groups.set(key, numbers);
-  }
-  return [...groups].map(([key, numbers]) => {
-    const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
-    return numbers.length === 0 ? key : key.replace("*", low === high ? String(low) : `{${low}…${high}}`);
-  });
 }

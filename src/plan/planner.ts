@@ -36,6 +36,7 @@ export function makePlan(
   config: ModelConfig | undefined,
   options: PlanOptions = {},
 ): Plan {
+  refuseQuantized(config, options);
   const { architecture, weights: named, dropped } = arrange(checkpoint, config, options);
   const chooser = makeChooser(named, architecture, options);
   const dtypeOf = dtypeRule(architecture, config, options);
@@ -94,6 +95,21 @@ export function makePlan(
     workBytes: sum(placed.weights, ({ expression }) => bytesOf(expression)),
     ...fitMemory(placed.weights, options.threads ?? availableParallelism(), options.maxMemoryBytes),
   };
+}
+
+/** Packed weights would be taken for what they are not. */
+function refuseQuantized(config: ModelConfig | undefined, options: PlanOptions): void {
+  const field = ["quantization", "quantization_config"].find(
+    (key) => (config?.raw.get(key) ?? null) !== null,
+  );
+  if (field === undefined || (options.layout === "keep" && options.quantization === undefined)) return;
+  throw new MlxConvertError(
+    `the model is quantized already (it has ${field}), which this version cannot undo`,
+    {
+      file: config?.file ?? "",
+      hint: "start from the model before it was quantized, or --layout keep without -q to change the container only",
+    },
+  );
 }
 
 /** What dtype a tensor gets in the output. */

@@ -1,8 +1,9 @@
-import { existsSync, type Stats, statSync } from "node:fs";
-import { basename, dirname } from "node:path";
+import { existsSync, readdirSync, type Stats, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { MlxConvertError } from "../errors.ts";
 import { describeFile } from "../formats/sniff.ts";
 import { systemError, withFile } from "../io/byte-source.ts";
+import { nearest } from "../nearest.ts";
 import type { StoredTensor } from "../tensor/info.ts";
 import type { Checkpoint, OpenedFile, Reader } from "./checkpoint.ts";
 import { chooseFiles } from "./directory.ts";
@@ -44,16 +45,32 @@ function statSource(source: string): Stats {
     return statSync(source);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw systemError(error, source);
-    throw new MlxConvertError("path does not exist", { file: source, ...hubHint(source) });
+    throw new MlxConvertError("path does not exist", { file: source, hint: hintFor(source) });
   }
 }
 
-/** `owner/name` without a directory `owner` here is probably meant as a Hub id. */
-function hubHint(source: string): { hint?: string } {
-  const [, name] = /^[\w-][\w.-]*\/([\w-][\w.-]*)$/.exec(source) ?? [];
-  if (name === undefined || existsSync(dirname(source))) return {};
-  const download = `hf download ${source} --local-dir ${name} (or huggingface-cli download)`;
-  return { hint: `downloads from the Hub are not supported in this version: ${download}, then give ${name}` };
+/** What was meant by a path that does not exist: `owner/name` without a directory `owner` here is probably a Hub id. */
+function hintFor(source: string): string {
+  const parent = dirname(source);
+  if (!existsSync(parent)) {
+    const [, name] = /^[\w-][\w.-]*\/([\w-][\w.-]*)$/.exec(source) ?? [];
+    if (name === undefined)
+      return `${parent} does not exist either: give a checkpoint file, or its directory`;
+    const download = `hf download ${source} --local-dir ${name} (or huggingface-cli download)`;
+    return `downloads from the Hub are not supported in this version: ${download}, then give ${name}`;
+  }
+  const [near] = nearest(basename(source), namesIn(parent), 1);
+  return near === undefined
+    ? "give a checkpoint file, or its directory"
+    : `did you mean ${join(parent, near)}?`;
+}
+
+function namesIn(dir: string): string[] {
+  try {
+    return readdirSync(dir);
+  } catch {
+    return [];
+  }
 }
 
 function openIndex(source: string, path: string): Checkpoint {

@@ -9,6 +9,7 @@ import { listSome } from "./file-names.ts";
 
 /** Enough for a million tensors. */
 const maxIndexBytes = 100_000_000;
+const fetchAgain = "the index is damaged or was made by hand: fetch it again";
 
 /** What `model.safetensors.index.json` says: which shard holds which tensor. */
 export interface ShardIndex {
@@ -26,7 +27,7 @@ export function readShardIndex(path: string): ShardIndex {
   for (const [tensor, file] of readWeightMap(path)) {
     if (!isInside(file)) {
       const what = `the index names ${show(file)}: expected a file in its own directory`;
-      throw new MlxConvertError(what, { file: path, tensor });
+      throw new MlxConvertError(what, { file: path, tensor, hint: fetchAgain });
     }
     const shard = join(dirname(path), file);
     places.set(tensor, shard);
@@ -47,10 +48,14 @@ export function readShardIndex(path: string): ShardIndex {
 function readWeightMap(path: string): JsonObject {
   // One byte more than allowed is enough for the error.
   const bytes = withFile(path, (source) => source.read(0, Math.min(source.bytes, maxIndexBytes + 1)));
-  const index = parseJson(bytes, { file: path, what: "the index", maxBytes: maxIndexBytes });
+  const source = { file: path, what: "the index", maxBytes: maxIndexBytes, hint: fetchAgain };
+  const index = parseJson(bytes, source);
   const map = index instanceof Map ? (index as JsonObject).get("weight_map") : undefined;
   if (map instanceof Map && map.size > 0) return map;
-  throw new MlxConvertError(`expected a weight_map from tensors to files, got ${show(map)}`, { file: path });
+  throw new MlxConvertError(`expected a weight_map from tensors to files, got ${show(map)}`, {
+    file: path,
+    hint: fetchAgain,
+  });
 }
 
 /** A path from an untrusted file: it must not leave the directory, on any system. */

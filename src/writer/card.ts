@@ -1,7 +1,7 @@
 /** README.md of a converted model: what it is, how it was made, how to load it. The same source and options, the same text. */
 import { basename, resolve } from "node:path";
 import type { ModelConfig } from "../architectures/config.ts";
-import { collapseNames } from "../plan/choose.ts";
+import { collapseNames } from "../names.ts";
 import type { Plan } from "../plan/plan.ts";
 import { version } from "../version.ts";
 import { type FrontMatter, readFrontMatter, yamlString } from "./front-matter.ts";
@@ -13,7 +13,7 @@ export interface CardSource {
 }
 
 export interface CardOptions {
-  /** The command line; see `cardCommand`. */
+  /** The command that makes the same bytes again. */
   readonly command?: string;
 }
 

@@ -100,13 +100,12 @@ function createShard(path: string, header: Uint8Array, dataBytes: number): void 
   }
 }
 
-function configText(plan: Plan, { config }: OpenedModel, { dtype }: Request): string | undefined {
-  return outputConfig(config, {
-    ...(dtype && { dtype }),
-    ...(plan.quantization && {
-      quantization: { default: plan.quantization, layers: plan.layerQuantization },
-    }),
-  });
+function configText(plan: Plan, { config }: OpenedModel, { dtype, layout }: Request): string | undefined {
+  const quantization =
+    plan.quantization !== undefined
+      ? { default: plan.quantization, layers: plan.layerQuantization }
+      : layout === "keep" && ("source" as const);
+  return outputConfig(config, { ...(dtype && { dtype }), ...(quantization && { quantization }) });
 }
 
 function indexText(plan: Plan): string {

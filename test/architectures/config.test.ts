@@ -1,3 +1,4 @@
+import { symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type ModelConfig, parseConfig, readConfig } from "../../src/architectures/config.ts";
@@ -24,7 +25,7 @@ describe("readConfig", () => {
     ["12", "expected a JSON object, got 12"],
     [
       '{"model_type": llama}',
-      'the config is not valid JSON: expected a value, got "llama" (at character 15)',
+      'the config is not valid JSON: expected a value, got "l" (at character 15)',
     ],
     ["", "this is an empty file, not a config"],
     [
@@ -45,10 +46,18 @@ describe("readConfig", () => {
     expect(failure(() => readConfig(dir)).hint).toBe("git lfs pull");
   });
 
+  test("a link to nothing is not taken for no config", () => {
+    const dir = directoryWith();
+    symlinkSync("../blobs/gone", join(dir, "config.json"));
+    expect(failure(() => readConfig(dir)).message).toBe(
+      `${join(dir, "config.json")}: no such file or directory`,
+    );
+  });
+
   test("a config of absurd size is not read", () => {
     const dir = directoryWith({ "config.json": new Uint8Array(33 * 2 ** 20).fill(0x20) });
     expect(failure(() => readConfig(dir)).message).toContain(
-      "the config is too large: 33554433 bytes, expected at most 33554432",
+      "the config is too large: expected at most 33554432 bytes, got 33554433",
     );
   });
 });

@@ -18,6 +18,8 @@ test.each([
 
 test("counts", () => {
   expect(showCount(512)).toBe("512");
+  expect(showCount(999_499)).toBe("999,499");
+  expect(showCount(999_500)).toBe("1.00 million");
   expect(showCount(134_515_008)).toBe("135 million");
   expect(showCount(7_241_732_096)).toBe("7.24 billion");
 });

@@ -50,7 +50,7 @@ class Maker:
         tensors: list[torch.Tensor] = []
         for _ in range(self.random.randint(1, 25)):
             seen = tensors and self.random.random() < 0.6
-            tensors.append(self.view(self.random.choice(tensors)) if seen else self.fresh())
+            tensors.append(self.view(self.random.choice(tensors).detach()) if seen else self.fresh())
         return {f"{self.random.choice(('weight', 'größe.0', 'a b/c'))}.{i}": tensor for i, tensor in enumerate(tensors)}
 
     def fresh(self) -> torch.Tensor:
@@ -86,7 +86,7 @@ class Maker:
 
 
 def bits(tensor: torch.Tensor) -> bytes:
-    return tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+    return tensor.detach().clone(memory_format=torch.contiguous_format).reshape(-1).view(torch.uint8).numpy().tobytes()
 
 
 def assert_same(out: Path, expected: dict[str, torch.Tensor]) -> None:

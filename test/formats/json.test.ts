@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { type Json, parseJson, parseJsonObject, show } from "../../src/formats/json.ts";
 import { failure } from "../support/failure.ts";
 
-const source = { file: "model.safetensors", what: "the header", maxBytes: 1000 };
+const source = { file: "model.safetensors", what: "the header", maxBytes: 1000, hint: "fetch it again" };
 const parse = (text: string): unknown => plain(parseJson(Buffer.from(text), { ...source, maxBytes: 1e6 }));
 
 /** Maps as the objects that `JSON.parse` makes. */

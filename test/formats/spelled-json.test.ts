@@ -9,7 +9,7 @@ import {
 import { failure } from "../support/failure.ts";
 
 const parse = (text: string | Uint8Array): SpelledJson =>
-  parseSpelledJson(Buffer.from(text), { file: "config.json", what: "the config", maxBytes: 1e6 });
+  parseSpelledJson(Buffer.from(text), { file: "config.json", what: "the config", maxBytes: 1e6, hint: "fetch it again" });
 
 describe("what is read is written again", () => {
   test.each([
@@ -96,17 +96,17 @@ describe("what is refused", () => {
     ["[1 2]", 'the config is not valid JSON: expected "," or "]", got "2" (at character 3)'],
     ["[1,]", 'the config is not valid JSON: expected a value, got "]" (at character 3)'],
     ['{"a": 1,}', 'the config is not valid JSON: expected a key in double quotes, got "}" (at character 8)'],
-    ["[01]", 'the config is not valid JSON: expected a value, got "01" (at character 1)'],
+    ["[01]", 'the config is not valid JSON: expected "," or "]", got "1" (at character 2)'],
     ["[1", 'the config is not valid JSON: expected "," or "]", got the end (at character 2)'],
     ["1 2", 'the config is not valid JSON: expected the end, got "2" (at character 2)'],
-    ['["a', "the config is not valid JSON: a string is broken (at character 1)"],
-    ['["a\\x"]', "the config is not valid JSON: a string is broken (at character 1)"],
-    ['["a\\"]', "the config is not valid JSON: a string is broken (at character 1)"],
-    ['{"a": 1, "a": 2}', 'the config has the key "a" twice'],
-    ["[".repeat(100_000), "the config is nested deeper than 64 levels"],
-    ['{"a":'.repeat(100_000), "the config is nested deeper than 64 levels"],
+    ['["a', "the config is not valid JSON: expected the rest of a string, got the end (at character 3)"],
+    ['["a\\x"]', "the config has a string with a bad escape (at character 1)"],
+    ['["a\\"]', "the config is not valid JSON: expected the rest of a string, got the end (at character 6)"],
+    ['{"a": 1, "a": 2}', 'the config has the key "a" twice (at character 9)'],
+    ["[".repeat(100_000), "the config is nested deeper than 64 levels (at character 65)"],
+    ['{"a":'.repeat(100_000), "the config is nested deeper than 64 levels (at character 321)"],
     [Uint8Array.of(0x22, 0xff, 0x22), "the config is not UTF-8 text"],
-    [" ".repeat(1_000_001), "the config is too large: 1000001 bytes, expected at most 1000000"],
+    [" ".repeat(1_000_001), "the config is too large: expected at most 1000000 bytes, got 1000001"],
   ])("%#", (text, message) => {
     expect(failure(() => parse(text)).message).toBe(`config.json: ${message}`);
   });

@@ -333,3 +333,15 @@ test("an architecture that is asked for needs the config it reads", () => {
     "--architecture llama needs the model's config.json beside its weights",
   );
 });
+
+test("a source that is quantized already is refused, but for a plain change of container", () => {
+  const config = { ...llama(), quantization_config: { quant_method: "gptq" } };
+  const error = failure(() => planOf(tensors, config));
+  expect(error.message).toBe(
+    "config.json: the model is quantized already (it has quantization_config), which this version cannot undo",
+  );
+  expect(error.hint).toBe(
+    "start from the model before it was quantized, or --layout keep without -q to change the container only",
+  );
+  expect(names(planOf(tensors, config, { layout: "keep" }))).toEqual(Object.keys(tensors));
+});

@@ -3,8 +3,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
 
+/** Contents by path. */
+export type Files = Readonly<Record<string, string | Uint8Array>>;
+
 /** A new directory with these files, removed when the test that made it ends. */
-export function directoryWith(files: Readonly<Record<string, string | Uint8Array>> = {}): string {
+export function directoryWith(files: Files = {}): string {
   const dir = mkdtempSync(join(realpathSync(tmpdir()), "mlx-convert-test-"));
   onTestFinished(() => {
     rmSync(dir, { recursive: true, force: true });

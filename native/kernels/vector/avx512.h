@@ -5,10 +5,14 @@
 #define MLXCONVERT_LANES 16
 
 // GCC 12 takes the undefined registers of its own header for mistakes: https://gcc.gnu.org/bugzilla/show_bug.cgi?id=105593
+#if !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
+#if !defined(__clang__)
 #pragma GCC diagnostic pop
+#endif
 
 #include "lanes.h"
 

@@ -31,10 +31,7 @@ function showRuns(values: readonly number[]): string {
     else runs.push([value, value]);
   }
   const shown = runs.length <= maxRuns ? runs : runs.slice(0, maxRuns - 1);
-  const text = shown.flatMap(([low, high]) => {
-    if (low === high) return [String(low)];
-    return high === low + 1 ? [String(low), String(high)] : [`${low}…${high}`];
-  });
+  const text = shown.map(([low, high]) => (low === high ? String(low) : `${low}…${high}`));
   const rest = runs.length > shown.length ? [`…${runs.at(-1)?.[1]}`] : [];
   return [...text, ...rest].join(",");
 }
@@ -50,3 +47,6 @@ export function groupBy<T>(items: Iterable<T>, keyOf: (item: T) => string): T[][
   }
   return [...groups.values()];
 }
+
+/** Names that differ only in numbers as one text each, in the order in which they first appear. */
+export const collapseNames = (names: readonly string[]): string[] => groupBy(names, patternOf).map(collapse);
