@@ -19,13 +19,14 @@ interface Rule {
 }
 
 const disk = ["node:fs", "node:path"];
-const foundation = ["errors.ts", "tensor/"];
+const foundation = ["errors.ts", "names.ts", "nearest.ts", "tensor/"];
 const planning = [...foundation, "quantization/", "architectures/", "plan/"];
 
 /** From the bottom to the top. What is not said is forbidden. */
 const direction: readonly Rule[] = [
   { of: "errors.ts", may: [] },
   { of: "nearest.ts", may: [] },
+  { of: "names.ts", may: [] },
   { of: "version.ts", may: ["node:fs"] },
   { of: "tensor/", may: [] },
   { of: "io/", may: ["errors.ts", ...disk, "node:fs/promises", "node:os"] },
@@ -46,7 +47,7 @@ const direction: readonly Rule[] = [
   { of: "layout/", may: ["tensor/"] },
   {
     of: "architectures/",
-    may: [...foundation, "nearest.ts", "quantization/"],
+    may: [...foundation, "quantization/"],
     but: [
       {
         file: "architectures/config.ts",
@@ -100,11 +101,9 @@ const direction: readonly Rule[] = [
     of: "cli/",
     may: [
       "index.ts",
-      "errors.ts",
-      "nearest.ts",
+      ...foundation,
       "version.ts",
       // Flags and tables are made of these before a command runs: --help must not wait for the readers.
-      "tensor/",
       "quantization/modes.ts",
       "plan/options.ts",
       "commander",

@@ -6,8 +6,8 @@
 
 #include "dtype.h"
 
-// This header is compiled for several instruction sets into one binary. What is always inlined leaves no shared copy behind
-// that the linker could take from the wrong one.
+// This header is compiled for several instruction sets into one binary. What is always inlined leaves no shared copy
+// behind that the linker could take from the wrong one.
 #define MLXCONVERT_INLINE __attribute__((always_inline)) inline
 
 namespace mlxconvert {
@@ -23,8 +23,8 @@ MLXCONVERT_INLINE bool is_finite(float x) { return absolute(x) < __builtin_inff(
 constexpr uint32_t sign_bit = 0x80000000;
 constexpr uint32_t infinity_bits = 0x7F800000;
 
-// What inf - inf, 0 * inf and 0 / 0 give on x86-64, where our references are made. Other processors give another sign, so
-// the kernels write this NaN wherever such an operation can occur.
+// What inf - inf, 0 * inf and 0 / 0 give on x86-64, where our references are made. Other processors give another sign,
+// so the kernels write this NaN wherever such an operation can occur.
 constexpr uint32_t default_nan_bits = 0xFFC00000;
 
 template <class T>
@@ -39,7 +39,8 @@ MLXCONVERT_INLINE void store(void* to, T value) {
   memcpy(to, &value, sizeof value);
 }
 
-// Number<dtype>: `read` and `write` one at an unaligned address; `round` to the nearest that the dtype has, ties to even.
+// Number<dtype>: `read` and `write` one at an unaligned address; `round` to the nearest that the dtype has, ties to
+// even.
 template <DType>
 struct Number;
 

@@ -1,5 +1,5 @@
-// Codes of a few bits in a row: code i takes bits [i * bits, (i + 1) * bits) of a little-endian stream. Eight codes fill
-// `bits` whole bytes, for every width.
+// Codes of a few bits in a row: code i takes bits [i * bits, (i + 1) * bits) of a little-endian stream. Eight codes
+// fill `bits` whole bytes, for every width.
 // https://github.com/ml-explore/mlx/blob/846d176227a0ac13d2667e58d2bb68b322109ab0/mlx/backend/cpu/quantized.cpp#L1149
 #pragma once
 

@@ -9,8 +9,8 @@ namespace {
 
 size_t bytes_of(size_t count, const Quantization& q) { return count * static_cast<size_t>(q.bits) / 8; }
 
-void quantize(
-    const void* w, DType dtype, size_t count, const Quantization& q, void* packed, void* scales, void* biases) {
+void quantize(const void* w, DType dtype, size_t count, const Quantization& q, void* packed, void* scales,
+              void* biases) {
   const size_t group_size = static_cast<size_t>(q.group_size);
   const size_t group_bytes = bytes_of(group_size, q);
   const size_t element = size_of(dtype);
@@ -53,15 +53,8 @@ void cast(const void* in, DType from, void* out, DType to, size_t count) {
   });
 }
 
-void dequantize(
-    const void* packed,
-    const void* scales,
-    const void* biases,
-    DType scales_dtype,
-    DType out_dtype,
-    size_t count,
-    const Quantization& q,
-    void* out) {
+void dequantize(const void* packed, const void* scales, const void* biases, DType scales_dtype, DType out_dtype,
+                size_t count, const Quantization& q, void* out) {
   const size_t group_size = static_cast<size_t>(q.group_size);
   const size_t group_bytes = bytes_of(group_size, q);
   const bool affine = q.mode == Mode::affine;

@@ -9,8 +9,8 @@ namespace {
 
 float quiet(float nan) { return float_of(bits_of(nan) | 0x400000); }
 
-// x86-64's choice among NaNs, which decides the sign and payload that land in the file: the first operand's, the second's,
-// or the default one.
+// x86-64's choice among NaNs, which decides the sign and payload that land in the file: the first operand's, the
+// second's, or the default one.
 float choose_nan(float a, float b, float result) {
   if (is_nan(a)) return quiet(a);
   if (is_nan(b)) return quiet(b);
@@ -24,7 +24,8 @@ float divide(float a, float b) { return choose_nan(a, b, a / b); }
 }  // namespace
 
 template <DType dtype>
-void quantize_affine(const uint8_t* w, int group_size, int bits, uint8_t* codes, uint8_t* scale_out, uint8_t* bias_out) {
+void quantize_affine(const uint8_t* w, int group_size, int bits, uint8_t* codes, uint8_t* scale_out,
+                     uint8_t* bias_out) {
   using T = Number<dtype>;
   const float bins = static_cast<float>((1 << bits) - 1);
   const float epsilon = 1e-7f;
@@ -83,8 +84,8 @@ void quantize_microscaling(const uint8_t* w, int group_size, Mode mode, uint8_t*
     *scale_out = 127;
     divisor = 1;
   } else if (is_nan(scale) || scale == INFINITY) {
-    // MLX casts the exponent, NaN or infinity, to the smallest int32, and 2^-2147483648 is 0. The byte is the low one of
-    // -2147483648 + 127, in float32 rounded to -2147483520.
+    // MLX casts the exponent, NaN or infinity, to the smallest int32, and 2^-2147483648 is 0. The byte is the low one
+    // of -2147483648 + 127, in float32 rounded to -2147483520.
     *scale_out = dtype == DType::float32 ? 0x80 : 0;
     divisor = 0;
   } else {
@@ -119,9 +120,9 @@ void dequantize_microscaling(const uint8_t* codes, int group_size, Mode mode, ui
   }
 }
 
-#define INSTANTIATE(dtype)                                                                           \
-  template void quantize_affine<dtype>(const uint8_t*, int, int, uint8_t*, uint8_t*, uint8_t*);      \
-  template void quantize_microscaling<dtype>(const uint8_t*, int, Mode, uint8_t*, uint8_t*);         \
+#define INSTANTIATE(dtype)                                                                               \
+  template void quantize_affine<dtype>(const uint8_t*, int, int, uint8_t*, uint8_t*, uint8_t*);          \
+  template void quantize_microscaling<dtype>(const uint8_t*, int, Mode, uint8_t*, uint8_t*);             \
   template void dequantize_affine<dtype>(const uint8_t*, int, const uint8_t*, const uint8_t*, uint8_t*); \
   template void dequantize_microscaling<dtype>(const uint8_t*, int, Mode, uint8_t, uint8_t*);
 

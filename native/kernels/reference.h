@@ -1,7 +1,9 @@
-// One group at a time, in plain C++, step by step as MLX's CPU backend does it, special values included. The portable kernels
-// are loops over these; the vector kernels hand them the groups that their fast path is not made for.
-// https://github.com/ml-explore/mlx/blob/846d176227a0ac13d2667e58d2bb68b322109ab0/mlx/backend/cpu/quantized.cpp#L1149 (affine)
-// https://github.com/ml-explore/mlx/blob/846d176227a0ac13d2667e58d2bb68b322109ab0/mlx/ops.cpp#L5101 (the others)
+// One group at a time, in plain C++, step by step as MLX 0.32.4 does it on its CPU backend, special values included.
+// The portable kernels are loops over these; the vector kernels hand them the groups that their fast path is not made
+// for.
+// https://github.com/ml-explore/mlx/blob/846d176227a0ac13d2667e58d2bb68b322109ab0/mlx/backend/cpu/quantized.cpp#L1149
+// https://github.com/ml-explore/mlx/blob/846d176227a0ac13d2667e58d2bb68b322109ab0/mlx/ops.cpp#L5101
+// These are 0.32.2, which still had other e8m0 scales, no affine codes of one bit, and no NaN among the fp8 codes.
 #pragma once
 
 #include "kernels.h"

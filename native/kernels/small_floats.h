@@ -8,12 +8,9 @@ namespace mlxconvert {
 
 constexpr float fp4_values[8] = {0.0f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 4.0f, 6.0f};
 
-// Halfway between neighbours. MLX takes the first nearest value of a table that begins at 0, so a tie goes towards zero and
-// nothing ever becomes -0.
-constexpr float fp4_ties[7] = {0.25f, 0.75f, 1.25f, 1.75f, 2.5f, 3.5f, 5.0f};
-
-// The code of the nearest fp4 value, by the very search MLX makes: where |x| is so large that the differences round to the
-// same float, or x is infinite or NaN, the first entry of equals wins.
+// The code of the nearest fp4 value, by the very search MLX makes, in which the first of equals wins: a tie goes
+// towards zero, nothing becomes -0, and where |x| is so large that all distances round to one float, or x is infinite
+// or NaN, the code is 0.
 MLXCONVERT_INLINE uint8_t to_fp4(float x) {
   float nearest = absolute(x);
   uint8_t code = 0;
@@ -56,8 +53,8 @@ MLXCONVERT_INLINE float power_of_two(int exponent) {
   return exponent < -126 ? float_of(1u << (exponent + 149)) : float_of(static_cast<uint32_t>(exponent + 127) << 23);
 }
 
-// The smallest n with 2^n >= scale, for a finite scale > 0: since 0.32.3 MLX rounds e8m0 scales up, so that nothing saturates.
-// https://github.com/ml-explore/mlx/pull/4353
+// The smallest n with 2^n >= scale, for a finite scale > 0. Up to 0.32.2 MLX rounded to the nearest n, so that the
+// largest elements saturated. https://github.com/ml-explore/mlx/pull/4353
 MLXCONVERT_INLINE int e8m0_exponent(float scale) {
   int denormal = 0;
   if (bits_of(scale) < 0x800000) {

@@ -31,8 +31,10 @@ double best_seconds(const std::function<void()>& body) {
   return best;
 }
 
-void report(const char* kernel, const std::string& what, const char* set, size_t bytes, const std::function<void()>& body) {
-  printf("%-10s %-34s %-8s %6.2f GB/s\n", kernel, what.c_str(), set, static_cast<double>(bytes) / best_seconds(body) / 1e9);
+void report(const char* kernel, const std::string& what, const char* set, size_t bytes,
+            const std::function<void()>& body) {
+  printf("%-10s %-34s %-8s %6.2f GB/s\n", kernel, what.c_str(), set,
+         static_cast<double>(bytes) / best_seconds(body) / 1e9);
   fflush(stdout);
 }
 
@@ -49,11 +51,11 @@ int main(int argc, char** argv) {
     const char* name;
     Quantization q;
   } modes[] = {
-      {"affine 2 g64", {Mode::affine, 2, 64}}, {"affine 3 g64", {Mode::affine, 3, 64}},
-      {"affine 4 g32", {Mode::affine, 4, 32}}, {"affine 4 g64", {Mode::affine, 4, 64}},
+      {"affine 2 g64", {Mode::affine, 2, 64}},   {"affine 3 g64", {Mode::affine, 3, 64}},
+      {"affine 4 g32", {Mode::affine, 4, 32}},   {"affine 4 g64", {Mode::affine, 4, 64}},
       {"affine 4 g128", {Mode::affine, 4, 128}}, {"affine 5 g64", {Mode::affine, 5, 64}},
-      {"affine 6 g64", {Mode::affine, 6, 64}}, {"affine 8 g64", {Mode::affine, 8, 64}},
-      {"mxfp4", {Mode::mxfp4, 4, 32}},         {"mxfp8", {Mode::mxfp8, 8, 32}},
+      {"affine 6 g64", {Mode::affine, 6, 64}},   {"affine 8 g64", {Mode::affine, 8, 64}},
+      {"mxfp4", {Mode::mxfp4, 4, 32}},           {"mxfp8", {Mode::mxfp8, 8, 32}},
       {"nvfp4", {Mode::nvfp4, 4, 16}},
   };
   const DType dtypes[] = {DType::bfloat16, DType::float16, DType::float32};
@@ -78,7 +80,8 @@ int main(int argc, char** argv) {
         run();
         if (wanted("dequantize " + what + " " + set)) {
           report("dequantize", what, set, w.size(), [&] {
-            kernels->dequantize(packed.data(), scales.data(), biases.data(), dtype, dtype, elements, mode.q, out.data());
+            kernels->dequantize(packed.data(), scales.data(), biases.data(), dtype, dtype, elements, mode.q,
+                                out.data());
           });
         }
       }

@@ -65,7 +65,8 @@ inline std::string difference(const Bytes& expected, const Bytes& got) {
   }
   for (size_t i = 0; i < expected.size(); i++) {
     if (expected[i] != got[i]) {
-      return "byte " + std::to_string(i) + ": expected " + std::to_string(expected[i]) + ", got " + std::to_string(got[i]);
+      return "byte " + std::to_string(i) + ": expected " + std::to_string(expected[i]) + ", got " +
+             std::to_string(got[i]);
     }
   }
   return "";

@@ -18,8 +18,8 @@ struct Registration {
   Registration(const char* name, void (*run)()) { all_tests().push_back({name, run}); }
 };
 
-#define TEST(name)                                   \
-  static void name();                                \
+#define TEST(name)                                    \
+  static void name();                                 \
   static const Registration name##_test(#name, name); \
   static void name()
 

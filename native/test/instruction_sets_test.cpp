@@ -47,7 +47,8 @@ TEST(dequantize_agrees) {
       in.packed = random_bytes(in.packed.size(), 9);
       if (q.mode != Mode::affine) in.scales = random_bytes(in.scales.size(), 10);
       for (const DType out : weight_dtypes) {
-        const std::string where = difference(dequantize(portable(), in, dtype, out, q), dequantize(kernels, in, dtype, out, q));
+        const std::string where =
+            difference(dequantize(portable(), in, dtype, out, q), dequantize(kernels, in, dtype, out, q));
         CHECK_THAT(where.empty(), std::string(kernels.name) + " " + describe(q, dtype) + ": " + where);
       }
     }
@@ -73,7 +74,8 @@ TEST(nothing_needs_to_be_aligned) {
   for_all([](const Kernels& kernels, const Quantization& q, DType dtype) {
     const Bytes w = normal_weights(dtype, 128);
     const Quantized expected = quantize(portable(), w, dtype, q);
-    Bytes in(w.size() + 1), packed(expected.packed.size() + 1), scales(expected.scales.size() + 1), biases(scales.size());
+    Bytes in(w.size() + 1), packed(expected.packed.size() + 1), scales(expected.scales.size() + 1),
+        biases(scales.size());
     memcpy(in.data() + 1, w.data(), w.size());
     kernels.quantize(in.data() + 1, dtype, 128, q, packed.data() + 1, scales.data() + 1, biases.data() + 1);
     CHECK(memcmp(packed.data() + 1, expected.packed.data(), expected.packed.size()) == 0);

@@ -49,9 +49,9 @@ TEST(fp8_round_trips_and_saturates) {
   CHECK(to_fp8(449.0f) == 0x7E);
   CHECK(to_fp8(-INFINITY) == 0xFE);
   CHECK(to_fp8(NAN) == 0x7E);
-  CHECK(to_fp8(0x1p-10f) == 0x00);    // a tie, to even
-  CHECK(to_fp8(0x1.8p-9f) == 0x02);   // a tie, to even
-  CHECK(to_fp8(1.0625f) == 0x38);     // a tie, to even
+  CHECK(to_fp8(0x1p-10f) == 0x00);   // a tie, to even
+  CHECK(to_fp8(0x1.8p-9f) == 0x02);  // a tie, to even
+  CHECK(to_fp8(1.0625f) == 0x38);    // a tie, to even
   CHECK(to_fp8(1.0625001f) == 0x39);
 }
 

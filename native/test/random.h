@@ -37,12 +37,13 @@ inline Bytes random_bytes(size_t count, unsigned seed) {
   return bytes;
 }
 
-// Inputs that go wrong where something does: coarse values that lie on ties, huge and tiny ones, groups of one value, zeros of
-// both signs, infinities and NaNs, among others or alone, and plain random bits.
+// Inputs that go wrong where something does: coarse values that lie on ties, huge and tiny ones, groups of one value,
+// zeros of both signs, infinities and NaNs, among others or alone, and plain random bits.
 inline std::vector<Bytes> all_kinds(DType dtype, size_t count, unsigned seed) {
   std::mt19937 random(seed);
   std::normal_distribution<float> normal;
-  const float special[] = {0.0f, -0.0f, INFINITY, -INFINITY, NAN, -NAN, 1e-45f, -1e-45f, 6e-8f, 1e-38f, 3e38f, -3e38f, 65504.0f};
+  const float special[] = {0.0f,    -0.0f, INFINITY, -INFINITY, NAN,    -NAN,    1e-45f,
+                           -1e-45f, 6e-8f, 1e-38f,   3e38f,     -3e38f, 65504.0f};
   const auto any_special = [&] { return special[random() % std::size(special)]; };
   float held = 0;
   const auto hold = [&](size_t i, auto make) {  // one value for 64 elements
@@ -53,7 +54,8 @@ inline std::vector<Bytes> all_kinds(DType dtype, size_t count, unsigned seed) {
       normal_weights(dtype, count, seed),
       random_bytes(count * size_of(dtype), seed),
       numbers(dtype, count, [&](size_t) { return std::round(normal(random) * 16) / 8; }),
-      numbers(dtype, count, [&](size_t i) { return hold(i, [&] { return std::exp(normal(random) * 20); }) * normal(random); }),
+      numbers(dtype, count,
+              [&](size_t i) { return hold(i, [&] { return std::exp(normal(random) * 20); }) * normal(random); }),
       numbers(dtype, count, [&](size_t i) { return hold(i, [&] { return std::exp(normal(random) * 20); }); }),
       numbers(dtype, count, [&](size_t) { return 5 + static_cast<float>(random() % 3) * 1e-6f; }),
       numbers(dtype, count, [&](size_t) { return -1000 - std::abs(normal(random)); }),

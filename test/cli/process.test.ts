@@ -1,6 +1,6 @@
 /** The command as its users run it: a process of its own, from `bin/`. */
-import { spawn, spawnSync } from "node:child_process";
-import { closeSync, ftruncateSync, openSync, readdirSync, writeSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { closeSync, ftruncateSync, openSync, readdirSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { serializeHeader } from "../../src/formats/safetensors.ts";
@@ -21,11 +21,9 @@ describe("exit status, and what goes where", () => {
   });
 
   test("1: the input is at fault", () => {
-    expect(runExecutable(["convert", "/no/such/model"])).toEqual({
-      status: 1,
-      stdout: "",
-      stderr: "error: /no/such/model: path does not exist\n",
-    });
+    const { status, stdout, stderr } = runExecutable(["convert", "/no/such/model"]);
+    expect([status, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(/^error: \/no\/such\/model: path does not exist\nhint: .*\n$/);
   });
 
   test("2: the command line is at fault", () => {
@@ -105,18 +103,19 @@ test("a reader that stops reading is no error", async () => {
   expect([ended, stderr]).toEqual([0, ""]);
 });
 
-test("--help and --version are instant: less than 100 ms more than Node itself", () => {
-  const fastest = (...args: string[]): number => {
-    let best = Infinity;
-    for (let i = 0; i < 8; i++) {
-      const started = performance.now();
-      spawnSync(process.execPath, args);
-      best = Math.min(best, performance.now() - started);
-    }
-    return best;
-  };
-  const node = fastest("-e", "0");
-  for (const args of [["--help"], ["--version"], ["convert", "--help"]]) {
-    expect(fastest(executable, ...args) - node).toBeLessThan(100);
-  }
+/** The package's modules that a process loads, as V8 counts them. */
+function modulesOf(...args: string[]): string[] {
+  const directory = directoryWith();
+  runExecutable(args, { NODE_V8_COVERAGE: directory });
+  const [file = ""] = readdirSync(directory);
+  const coverage = JSON.parse(readFileSync(join(directory, file), "utf8")) as { result: { url: string }[] };
+  return coverage.result.flatMap(({ url }) => /\/dist\/(.*)/.exec(url)?.[1] ?? []);
+}
+
+// A time would depend on what else the machine does; what is loaded does not. On a quiet one it is 30 ms more than Node.
+test.each([["--help"], ["--version"], ["convert", "--help"]])("%s %s loads only the flags", (...args) => {
+  const modules = modulesOf(...args);
+  expect(modules).toContain("cli/convert-flags.js");
+  expect(modules).not.toContain("index.js");
+  expect(modules.length).toBeLessThan(25);
 });

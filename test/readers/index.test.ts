@@ -111,9 +111,12 @@ describe("a path", () => {
   test("that does not exist is said not to", () => {
     const { message, error } = refusal(at("none"));
     expect(message).toBe("none: path does not exist");
-    expect(error.hint).toBeUndefined();
-    expect(refusal("./a/b").error.hint).toBeUndefined();
-    expect(refusal("test/none").error.hint).toBeUndefined();
+    expect(error.hint).toBe("give a checkpoint file, or its directory");
+    expect(refusal("test/none").error.hint).toBe("give a checkpoint file, or its directory");
+    expect(refusal("test/reader").error.hint).toBe("did you mean test/readers?");
+    expect(refusal("./a/b").error.hint).toBe(
+      "./a does not exist either: give a checkpoint file, or its directory",
+    );
   });
 
   test("that can be a Hub id comes with the command to download it", () => {

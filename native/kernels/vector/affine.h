@@ -1,5 +1,5 @@
-// The affine mode, a stretch of groups at a time: their ranges, then their scales side by side in registers, then the codes.
-// Groups with infinities, without numbers or of an enormous range are done over by the reference.
+// The affine mode, a stretch of groups at a time: their ranges, then their scales side by side in registers, then the
+// codes. Groups with infinities, without numbers or of an enormous range are done over by the reference.
 #pragma once
 
 #include "../reference.h"
@@ -16,10 +16,10 @@ MLXCONVERT_INLINE Float round_to_integer(Float x) {
   return size < 0x1p23f ? rounded : x;
 }
 
-// (x - bias) / scale, exactly the float nearest to the quotient, without a division for each x: a first quotient good to one
-// unit in the last place, and Markstein's correction of it by its own remainder. (Handbook of Floating-Point Arithmetic, 2nd
-// edition, theorem 4.8: needs 1 / scale rounded to nearest, and no over- or underflow, which the range's limits see to;
-// quotients that are too small for it round to code 0 all the same.)
+// x / scale to the nearest float, as a division gives it, but without one for each x: a quotient good to one unit in
+// the last place, corrected once by its own remainder. That this is exact is Markstein's theorem (Computation of
+// elementary functions on the IBM RISC System/6000 processor, 1990). It wants 1 / scale to nearest and nothing to over-
+// or underflow, which the limits on a group's range see to; a quotient too small for them has code 0 in any case.
 struct Divisor {
   Float scale;
   Float inverse;      // 1 / scale, rounded
@@ -33,8 +33,8 @@ struct Divisor {
 };
 
 template <DType dtype, int bits>
-MLXCONVERT_INLINE void quantize_affine_stretch(
-    const uint8_t* w, size_t count, size_t group_size, uint8_t* packed, uint8_t* scales, uint8_t* biases) {
+MLXCONVERT_INLINE void quantize_affine_stretch(const uint8_t* w, size_t count, size_t group_size, uint8_t* packed,
+                                               uint8_t* scales, uint8_t* biases) {
   constexpr size_t element = size_of(dtype);
   constexpr float bins = (1 << bits) - 1;
   const size_t groups = count / group_size;
@@ -80,7 +80,7 @@ MLXCONVERT_INLINE void quantize_affine_stretch(
     store(inverse + group, reciprocal);
     store(inverse_low + group, fused_multiply_add(-reciprocal, s, splat(1.0f)) * reciprocal);
     auto plain = (range < 0x1p100f) & (absolute(edge) < 0x1p100f);
-    if (bits == 1) plain &= lows != 0.0f;  // where the first zero's sign becomes the bias's
+    if constexpr (bits == 1) plain &= lows != 0.0f;  // where the first zero's sign becomes the bias's
     store(special + group, __builtin_bit_cast(Word, ~plain));
     write<dtype>(scale_bytes + group * element, s);
     write<dtype>(bias_bytes + group * element, b);
@@ -109,8 +109,8 @@ MLXCONVERT_INLINE void quantize_affine_stretch(
 
 // To the dtype of scales and biases, each step rounded to it.
 template <DType dtype, int bits>
-MLXCONVERT_INLINE void dequantize_affine_stretch(
-    const uint8_t* packed, size_t count, size_t group_size, const uint8_t* scales, const uint8_t* biases, uint8_t* w) {
+MLXCONVERT_INLINE void dequantize_affine_stretch(const uint8_t* packed, size_t count, size_t group_size,
+                                                 const uint8_t* scales, const uint8_t* biases, uint8_t* w) {
   constexpr size_t element = size_of(dtype);
   alignas(64) uint8_t codes[stretch];
   unpack<bits>(packed, count, codes);

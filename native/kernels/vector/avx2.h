@@ -39,7 +39,9 @@ MLXCONVERT_INLINE Half narrow_float16(Float x) {
   return __builtin_bit_cast(Half, _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
 }
 
-MLXCONVERT_INLINE Word widen(Half x) { return __builtin_bit_cast(Word, _mm256_cvtepu16_epi32(__builtin_bit_cast(__m128i, x))); }
+MLXCONVERT_INLINE Word widen(Half x) {
+  return __builtin_bit_cast(Word, _mm256_cvtepu16_epi32(__builtin_bit_cast(__m128i, x)));
+}
 MLXCONVERT_INLINE Word widen(Byte x) {
   return __builtin_bit_cast(Word, _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(__builtin_bit_cast(int64_t, x))));
 }
@@ -47,8 +49,8 @@ MLXCONVERT_INLINE Word widen(Byte x) {
 // The low part of each lane.
 MLXCONVERT_INLINE Half low_halves(Word x) {
   const __m256i masked = __builtin_bit_cast(__m256i, x & 0xFFFF);
-  return __builtin_bit_cast(
-      Half, _mm_packus_epi32(_mm256_castsi256_si128(masked), _mm256_extracti128_si256(masked, 1)));
+  return __builtin_bit_cast(Half,
+                            _mm_packus_epi32(_mm256_castsi256_si128(masked), _mm256_extracti128_si256(masked, 1)));
 }
 MLXCONVERT_INLINE Byte low_bytes(Word x) {
   const __m128i halves = __builtin_bit_cast(__m128i, low_halves(x & 0xFF));

@@ -4,7 +4,8 @@
 #define MLXCONVERT_ISA avx512
 #define MLXCONVERT_LANES 16
 
-// GCC 12 takes the undefined registers of its own header for mistakes: https://gcc.gnu.org/bugzilla/show_bug.cgi?id=105593
+// GCC 12 takes the undefined registers of its own header for mistakes:
+// https://gcc.gnu.org/bugzilla/show_bug.cgi?id=105593
 #if !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
@@ -35,7 +36,9 @@ MLXCONVERT_INLINE Half narrow_float16(Float x) {
   return __builtin_bit_cast(Half, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
-MLXCONVERT_INLINE Word widen(Half x) { return __builtin_bit_cast(Word, _mm512_cvtepu16_epi32(__builtin_bit_cast(__m256i, x))); }
+MLXCONVERT_INLINE Word widen(Half x) {
+  return __builtin_bit_cast(Word, _mm512_cvtepu16_epi32(__builtin_bit_cast(__m256i, x)));
+}
 MLXCONVERT_INLINE Word widen(Byte x) {
   return __builtin_bit_cast(Word, _mm512_cvtepu8_epi32(__builtin_bit_cast(__m128i, x)));
 }

@@ -12,7 +12,8 @@ namespace mlxconvert::MLXCONVERT_ISA {
 MLXCONVERT_INLINE size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 template <DType dtype, int bits>
-void quantize_affine(const uint8_t* w, size_t count, size_t group_size, uint8_t* packed, uint8_t* scales, uint8_t* biases) {
+void quantize_affine(const uint8_t* w, size_t count, size_t group_size, uint8_t* packed, uint8_t* scales,
+                     uint8_t* biases) {
   for (size_t done = 0; done < count; done += stretch) {
     const size_t scales_done = done / group_size * size_of(dtype);
     quantize_affine_stretch<dtype, bits>(w + done * size_of(dtype), smaller(stretch, count - done), group_size,
@@ -31,8 +32,8 @@ void quantize_microscaling(const uint8_t* w, size_t count, uint8_t* packed, uint
 }
 
 template <DType dtype, int bits>
-void dequantize_affine(
-    const uint8_t* packed, size_t count, size_t group_size, const uint8_t* scales, const uint8_t* biases, uint8_t* w) {
+void dequantize_affine(const uint8_t* packed, size_t count, size_t group_size, const uint8_t* scales,
+                       const uint8_t* biases, uint8_t* w) {
   for (size_t done = 0; done < count; done += stretch) {
     const size_t scales_done = done / group_size * size_of(dtype);
     dequantize_affine_stretch<dtype, bits>(packed + done / 8 * bits, smaller(stretch, count - done), group_size,
@@ -50,8 +51,8 @@ void dequantize_microscaling(const uint8_t* packed, size_t count, const uint8_t*
   }
 }
 
-inline void quantize(
-    const void* w, DType dtype, size_t count, const Quantization& q, void* packed, void* scales, void* biases) {
+inline void quantize(const void* w, DType dtype, size_t count, const Quantization& q, void* packed, void* scales,
+                     void* biases) {
   auto* from = static_cast<const uint8_t*>(w);
   auto* to = static_cast<uint8_t*>(packed);
   auto* scale = static_cast<uint8_t*>(scales);
@@ -87,15 +88,8 @@ inline void cast(const void* in, DType from, void* out, DType to, size_t count) 
   portable_kernels.cast(source + done * size_of(from), from, target + done * size_of(to), to, count - done);
 }
 
-inline void dequantize(
-    const void* packed,
-    const void* scales,
-    const void* biases,
-    DType scales_dtype,
-    DType out_dtype,
-    size_t count,
-    const Quantization& q,
-    void* out) {
+inline void dequantize(const void* packed, const void* scales, const void* biases, DType scales_dtype, DType out_dtype,
+                       size_t count, const Quantization& q, void* out) {
   auto* from = static_cast<const uint8_t*>(packed);
   auto* scale = static_cast<const uint8_t*>(scales);
   auto* bias = static_cast<const uint8_t*>(biases);

@@ -1,6 +1,6 @@
-// A register of floats as GCC's and Clang's vector extensions see it, in the width that the including file chose. Everything
-// here and in the files above it is compiled once for each instruction set, in a namespace of its own, so that the linker
-// never mixes code of two.
+// A register of floats as GCC's and Clang's vector extensions see it, in the width that the including file chose.
+// Everything here and in the files above it is compiled once for each instruction set, in a namespace of its own, so
+// that the linker never mixes code of two.
 #pragma once
 
 #include "../number.h"
@@ -31,7 +31,8 @@ MLXCONVERT_INLINE Word bits_of(Float x) { return __builtin_bit_cast(Word, x); }
 MLXCONVERT_INLINE Float float_of(Word x) { return __builtin_bit_cast(Float, x); }
 MLXCONVERT_INLINE Float absolute(Float x) { return float_of(bits_of(x) & 0x7FFFFFFF); }
 
-MLXCONVERT_INLINE Float to_float(Word x) {  // for x < 2^31, where the signed conversion, one instruction everywhere, does
+MLXCONVERT_INLINE Float
+to_float(Word x) {  // for x < 2^31, where the signed conversion, one instruction everywhere, does
   typedef int32_t Signed __attribute__((vector_size(4 * lanes)));
   return __builtin_convertvector(__builtin_bit_cast(Signed, x), Float);
 }

@@ -1,5 +1,5 @@
-// mxfp4, mxfp8 and nvfp4, a stretch of groups at a time, as affine.h does it. Groups with infinities or NaN, and those whose
-// scale is a denormal or does not fit, are done over by the reference.
+// mxfp4, mxfp8 and nvfp4, a stretch of groups at a time, as affine.h does it. Groups with infinities or NaN, and those
+// whose scale is a denormal or does not fit, are done over by the reference.
 #pragma once
 
 #include "../reference.h"
@@ -23,8 +23,9 @@ MLXCONVERT_INLINE Float from_fp8_magnitude(Word code) {
   return code < 8 ? to_float(code) * 0x1p-9f : normal;
 }
 
-// The code of the fp4 value nearest to |x|, of which a tie goes to the smaller. The quotient x was to be rounded to `dtype`
-// first, and what then becomes a tie lies up to half a unit of that dtype above it: the ties are moved up by as much.
+// The code of the fp4 value nearest to |x|, of which a tie goes to the smaller. The quotient x was to be rounded to
+// `dtype` first, and what then becomes a tie lies up to half a unit of that dtype above it: the ties are moved up by as
+// much.
 template <DType dtype>
 constexpr uint32_t tie_shift = 0;  // in units of float32
 template <>
@@ -41,7 +42,8 @@ MLXCONVERT_INLINE Word to_fp4_with_sign(Float x, Word sign_source) {
   const auto above_three_quarters = bits > mlxconvert::bits_of(0.75f) + shift;
   // From 0.75 on the codes count half binades of float32, beginning with 2 at 1.
   const Word large = (bits + 0x1FFFFF - shift) >> 22;
-  const Word code = above_three_quarters ? maximum(large - 252, splat(2u)) : __builtin_bit_cast(Word, above_quarter) & 1;
+  const Word code =
+      above_three_quarters ? maximum(large - 252, splat(2u)) : __builtin_bit_cast(Word, above_quarter) & 1;
   const Word sign = sign_source >> 28 & 8;
   return code | (__builtin_bit_cast(Word, above_quarter) & sign);  // nothing becomes -0
 }
@@ -134,8 +136,8 @@ MLXCONVERT_INLINE Float from_code(Byte code) {
 }
 
 template <DType dtype, Mode mode>
-MLXCONVERT_INLINE void dequantize_microscaling_stretch(
-    const uint8_t* packed, size_t count, const uint8_t* scales, uint8_t* w) {
+MLXCONVERT_INLINE void dequantize_microscaling_stretch(const uint8_t* packed, size_t count, const uint8_t* scales,
+                                                       uint8_t* w) {
   constexpr size_t group_size = mode == Mode::nvfp4 ? 16 : 32;
   alignas(64) uint8_t codes[stretch];
   unpack<mode == Mode::mxfp8 ? 8 : 4>(packed, count, codes);

@@ -1,5 +1,5 @@
-// packing.h of the directory above, a register at a time: eight codes in the bytes of a Quad are pushed together to pairs, fours
-// and eights.
+// packing.h of the directory above, a register at a time: eight codes in the bytes of a Quad are pushed together to
+// pairs, fours and eights.
 #pragma once
 
 #include "lanes.h"
