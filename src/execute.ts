@@ -67,9 +67,8 @@ function openAll({ inputs, outputs = [] }: Work): { fd: number; path: string }[]
   }
 }
 
-/** What the addon says about a file is a line for the user already. */
-function fromAddon(error: unknown): unknown {
-  return error instanceof MlxConvertError
-    ? error
-    : new MlxConvertError((error as Error).message, { cause: error });
+function fromAddon(error: unknown): MlxConvertError {
+  if (error instanceof MlxConvertError) return error;
+  const { path, message } = error as NodeJS.ErrnoException;
+  return path === undefined ? new MlxConvertError(message, { cause: error }) : systemError(error, path);
 }

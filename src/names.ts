@@ -1,4 +1,4 @@
-/** Names that differ only in numbers become one line: `model.layers.{0…29}.mlp.up_proj.weight`. */
+/** Names for people: those that differ only in numbers become one, `model.layers.{0…29}.mlp.up_proj.weight`. */
 
 const numbers = /(?<=^|\.)\d+(?=\.|$)/g;
 
@@ -50,3 +50,9 @@ export function groupBy<T>(items: Iterable<T>, keyOf: (item: T) => string): T[][
 
 /** Names that differ only in numbers as one text each, in the order in which they first appear. */
 export const collapseNames = (names: readonly string[]): string[] => groupBy(names, patternOf).map(collapse);
+
+/** `a, b, c and 4 more` */
+export function listSome(names: readonly string[], most = 8): string {
+  const shown = names.slice(0, most).join(", ");
+  return names.length > most ? `${shown} and ${names.length - most} more` : shown;
+}

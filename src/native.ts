@@ -15,7 +15,7 @@ export interface Comparison {
 export interface Addon {
   /**
    * Runs the jobs on `threads` threads. `control[0]` counts finished bytes; a `control[1]` other than 0 stops the run soon,
-   * which `finished: false` says. Rejects with `<path>: <reason>` where the system refuses.
+   * which `finished: false` says. What the system refuses rejects with its `errno` and the `path`.
    */
   execute(
     files: readonly { readonly fd: number; readonly path: string }[],

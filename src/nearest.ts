@@ -1,14 +1,16 @@
 /** The candidates that are at most a third of the word's length in edits away, nearest first: for "did you mean". */
 export function nearest(word: string, candidates: readonly string[], most = 3): string[] {
   const limit = Math.max(1, Math.floor(word.length / 3));
-  return candidates
-    // A word of megabytes, from a bad file, is far from everything.
-    .filter((candidate) => Math.abs(candidate.length - word.length) <= limit)
-    .map((candidate) => ({ candidate, distance: editDistance(word, candidate) }))
-    .filter(({ distance }) => distance <= limit)
-    .toSorted((a, b) => a.distance - b.distance)
-    .slice(0, most)
-    .map(({ candidate }) => candidate);
+  return (
+    candidates
+      // A word of megabytes, from a bad file, is far from everything.
+      .filter((candidate) => Math.abs(candidate.length - word.length) <= limit)
+      .map((candidate) => ({ candidate, distance: editDistance(word, candidate) }))
+      .filter(({ distance }) => distance <= limit)
+      .toSorted((a, b) => a.distance - b.distance)
+      .slice(0, most)
+      .map(({ candidate }) => candidate)
+  );
 }
 
 /** Levenshtein's distance, one row at a time. */

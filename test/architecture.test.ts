@@ -18,7 +18,8 @@ interface Rule {
   }[];
 }
 
-const disk = ["node:fs", "node:path"];
+/** They only compute: allowed everywhere. */
+const pure = ["node:buffer", "node:path", "node:util"];
 const foundation = ["errors.ts", "names.ts", "nearest.ts", "tensor/"];
 const planning = [...foundation, "quantization/", "architectures/", "plan/"];
 
@@ -29,20 +30,17 @@ const direction: readonly Rule[] = [
   { of: "names.ts", may: [] },
   { of: "version.ts", may: ["node:fs"] },
   { of: "tensor/", may: [] },
-  { of: "io/", may: ["errors.ts", ...disk, "node:fs/promises", "node:os"] },
+  { of: "io/", may: ["errors.ts", "node:fs", "node:fs/promises", "node:os"] },
   {
     of: "formats/",
-    may: [...foundation, "node:buffer"],
-    but: [
-      ...["safetensors.ts", "torch.ts", "zip.ts"].map((file) => ({
-        file: `formats/${file}`,
-        may: ["io/byte-source.ts"],
-        because: "reads a file's header through the bounded reads it is given",
-      })),
-      { file: "formats/sniff.ts", may: ["node:path"], because: "tells files apart by their names too" },
-    ],
+    may: foundation,
+    but: ["safetensors.ts", "torch.ts", "zip.ts"].map((file) => ({
+      file: `formats/${file}`,
+      may: ["io/byte-source.ts"],
+      because: "reads a file's header through the bounded reads it is given",
+    })),
   },
-  { of: "readers/", may: [...foundation, "io/", "formats/", ...disk] },
+  { of: "readers/", may: [...foundation, "io/", "formats/", "node:fs"] },
   { of: "quantization/", may: foundation },
   { of: "layout/", may: ["tensor/"] },
   {
@@ -51,7 +49,7 @@ const direction: readonly Rule[] = [
     but: [
       {
         file: "architectures/config.ts",
-        may: ["formats/", "io/", "node:path"],
+        may: ["formats/", "io/"],
         because: "reads config.json, which is where an architecture is named",
       },
       {
@@ -87,12 +85,12 @@ const direction: readonly Rule[] = [
     may: ["errors.ts", "plan/jobs.ts", "node:module", "node:url"],
   },
   { of: "execute.ts", may: ["errors.ts", "io/byte-source.ts", "native.ts", "plan/jobs.ts", "node:fs"] },
-  { of: "open.ts", may: ["architectures/config.ts", "readers/", ...disk] },
+  { of: "open.ts", may: ["architectures/config.ts", "readers/", "node:fs"] },
   { of: "inspect.ts", may: ["open.ts", "layout/", "tensor/"] },
-  { of: "scan.ts", may: [...foundation, "io/", "formats/", ...disk] },
-  { of: "writer/", may: [...planning, "version.ts", "formats/", "io/", "native.ts", "open.ts", ...disk] },
+  { of: "scan.ts", may: [...foundation, "io/", "formats/", "node:fs"] },
+  { of: "writer/", may: [...planning, "version.ts", "formats/", "io/", "native.ts", "open.ts", "node:fs"] },
   { of: "verify/", may: [...planning, "readers/", "native.ts", "execute.ts", "node:os"] },
-  { of: "convert.ts", may: ["open.ts", "plan/", "execute.ts", "writer/", "verify/", "node:path"] },
+  { of: "convert.ts", may: ["open.ts", "plan/", "execute.ts", "writer/", "verify/"] },
   {
     of: "index.ts",
     may: [...planning, "version.ts", "convert.ts", "execute.ts", "inspect.ts", "scan.ts", "verify/"],
@@ -108,7 +106,6 @@ const direction: readonly Rule[] = [
       "plan/options.ts",
       "commander",
       "chalk",
-      "node:path",
     ],
     but: [
       {
@@ -129,7 +126,11 @@ const covers = (place: string, file: string): boolean =>
 function forbidden(file: string, imports: readonly Import[]): string[] {
   const rules = direction.filter(({ of }) => covers(of, file));
   const exceptions = rules.flatMap(({ but = [] }) => but).filter((exception) => exception.file === file);
-  const allowed = [...rules.flatMap(({ of, may }) => [of, ...may]), ...exceptions.flatMap(({ may }) => may)];
+  const allowed = [
+    ...pure,
+    ...rules.flatMap(({ of, may }) => [of, ...may]),
+    ...exceptions.flatMap(({ may }) => may),
+  ];
   return imports
     .map(({ target }) => inSrc(target))
     .filter((target) => !allowed.some((place) => covers(place, target)))

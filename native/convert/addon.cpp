@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include <memory>
+#include <optional>
 
 #include "executor.h"
 
@@ -68,6 +69,14 @@ Job job(const Napi::Object& o, const std::vector<File>& files) {
   return result;
 }
 
+// As Node's own errors are: the number negative, and the path.
+Napi::Error system_error(Napi::Env env, const FileError& refused) {
+  auto error = Napi::Error::New(env, refused.what());
+  error.Set("path", refused.path);
+  if (refused.number != 0) error.Set("errno", static_cast<double>(-refused.number));
+  return error;
+}
+
 class RunWorker final : public Napi::AsyncWorker {
  public:
   explicit RunWorker(Napi::Env env) : AsyncWorker(env), deferred(Napi::Promise::Deferred::New(env)) {}
@@ -75,6 +84,9 @@ class RunWorker final : public Napi::AsyncWorker {
   void Execute() override {
     try {
       finished_ = run(jobs, threads, control, comparisons_);
+    } catch (const FileError& error) {
+      refused_ = error;
+      SetError(error.what());
     } catch (const std::exception& error) {
       SetError(error.what());
     }
@@ -98,7 +110,9 @@ class RunWorker final : public Napi::AsyncWorker {
     deferred.Resolve(result);
   }
 
-  void OnError(const Napi::Error& error) override { deferred.Reject(error.Value()); }
+  void OnError(const Napi::Error& error) override {
+    deferred.Reject(refused_ ? system_error(Env(), *refused_).Value() : error.Value());
+  }
 
   Napi::Promise::Deferred deferred;
   Napi::ObjectReference shared;  // keeps the memory behind `control` alive
@@ -109,6 +123,7 @@ class RunWorker final : public Napi::AsyncWorker {
 
  private:
   bool finished_ = false;
+  std::optional<FileError> refused_;
   std::vector<Comparison> comparisons_;
 };
 
@@ -139,7 +154,7 @@ void allocate_file(const Napi::CallbackInfo& info) {
   try {
     allocate({integer(info[0]), info[1].As<Napi::String>()}, u64(info[2]));
   } catch (const FileError& error) {
-    throw Napi::Error::New(info.Env(), error.what());
+    throw system_error(info.Env(), error);
   }
 }
 

@@ -5,15 +5,24 @@
 
 namespace mlxconvert {
 
-Scratch::Buffer::Buffer(Scratch& owner, size_t size) : owner_(owner) {
-  if (!owner_.free_.empty()) {
-    bytes_ = std::move(owner_.free_.back());
-    owner_.free_.pop_back();
+// The smallest block that is large enough; where there is none the largest gives way to a new one, so that blocks do not all
+// grow to the size of the largest.
+Scratch::Block Scratch::take(size_t size) {
+  const auto smaller = [](const Block& a, const Block& b) { return a.size < b.size; };
+  std::sort(free_.begin(), free_.end(), smaller);
+  auto fit = std::lower_bound(free_.begin(), free_.end(), size, [](const Block& b, size_t s) { return b.size < s; });
+  if (fit == free_.end() && !free_.empty()) --fit;
+  Block block;
+  if (fit != free_.end()) {
+    block = std::move(*fit);
+    free_.erase(fit);
   }
-  if (bytes_.size() < size) bytes_ = std::vector<std::byte>(size);
+  if (block.size < size) {
+    block.bytes.reset();
+    block = {std::make_unique_for_overwrite<std::byte[]>(size), size};
+  }
+  return block;
 }
-
-Scratch::Buffer::~Buffer() { owner_.free_.push_back(std::move(bytes_)); }
 
 namespace {
 

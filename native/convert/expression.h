@@ -1,4 +1,4 @@
-// What a tensor is made of, as src/execute/lower.ts sends it: a tree over strided views of source files. Any range of the
+// What a tensor is made of, as src/plan/lower.ts sends it: a tree over strided views of source files. Any range of the
 // result, in row-major order, can be computed alone; nothing larger than that range is held in memory.
 #pragma once
 
@@ -20,22 +20,29 @@ struct Axis {
 
 // Memory for intermediate results, kept between tiles so that a thread allocates only while it warms up.
 class Scratch {
+  struct Block {
+    std::unique_ptr<std::byte[]> bytes;
+    size_t size = 0;
+  };
+
  public:
   class Buffer {
    public:
-    Buffer(Scratch& owner, size_t size);
-    ~Buffer();
+    Buffer(Scratch& owner, size_t size) : owner_(owner), block_(owner.take(size)) {}
+    ~Buffer() { owner_.free_.push_back(std::move(block_)); }
     Buffer(const Buffer&) = delete;
     Buffer& operator=(const Buffer&) = delete;
-    std::byte* data() { return bytes_.data(); }
+    std::byte* data() { return block_.bytes.get(); }
 
    private:
     Scratch& owner_;
-    std::vector<std::byte> bytes_;
+    Block block_;
   };
 
  private:
-  std::vector<std::vector<std::byte>> free_;
+  Block take(size_t size);
+
+  std::vector<Block> free_;
 };
 
 class Expression {

@@ -5,7 +5,6 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 
 #if defined(__linux__)
 #include <sys/syscall.h>
@@ -13,28 +12,13 @@
 
 namespace mlxconvert {
 
-namespace {
-
-std::string reason(int code) {
-  switch (code) {
-    case ENOSPC:
-      return "no space left on the device";
-    case EIO:
-      return "the device reported an I/O error";
-    default:
-      return std::strerror(code);
-  }
-}
-
-}  // namespace
-
 void read_at(const File& file, uint64_t offset, void* data, size_t size) {
   auto* at = static_cast<char*>(data);
   while (size > 0) {
     const ssize_t got = pread(file.fd, at, size, static_cast<off_t>(offset));
     if (got < 0) {
       if (errno == EINTR) continue;
-      throw FileError(file, reason(errno));
+      throw FileError(file, errno);
     }
     if (got == 0) throw FileError(file, "the file became shorter while it was read");
     at += got;
@@ -49,7 +33,7 @@ void write_at(const File& file, uint64_t offset, const void* data, size_t size) 
     const ssize_t put = pwrite(file.fd, at, size, static_cast<off_t>(offset));
     if (put < 0) {
       if (errno == EINTR) continue;
-      throw FileError(file, reason(errno));
+      throw FileError(file, errno);
     }
     at += put;
     offset += static_cast<uint64_t>(put);
@@ -69,10 +53,10 @@ void allocate(const File& file, uint64_t size) {
 #if defined(__linux__)
   // Not posix_fallocate: glibc imitates it by writing to every block where the file system has no such call.
   if (size > 0 && fallocate(file.fd, 0, 0, static_cast<off_t>(size)) != 0 && errno == ENOSPC) {
-    throw FileError(file, reason(ENOSPC));
+    throw FileError(file, ENOSPC);
   }
 #endif
-  if (ftruncate(file.fd, static_cast<off_t>(size)) != 0) throw FileError(file, reason(errno));
+  if (ftruncate(file.fd, static_cast<off_t>(size)) != 0) throw FileError(file, errno);
 }
 
 bool exchange_paths(const std::string& a, const std::string& b) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -14,10 +15,14 @@ struct File {
   std::string path;  // for messages
 };
 
-// What the operating system refused: `<path>: <reason>`.
+// What the operating system refused, by its number; 0 where it was something else.
 class FileError : public std::runtime_error {
  public:
-  FileError(const File& file, const std::string& what) : std::runtime_error(file.path + ": " + what) {}
+  FileError(const File& file, int number) : runtime_error(std::strerror(number)), path(file.path), number(number) {}
+  FileError(const File& file, const std::string& what) : runtime_error(what), path(file.path) {}
+
+  std::string path;
+  int number = 0;
 };
 
 // Exactly `size` bytes, or an error: an end of file in between means that the file became shorter.

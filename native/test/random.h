@@ -6,7 +6,7 @@
 #include <random>
 #include <vector>
 
-#include "../kernels/number.h"
+#include "../kernels/small_floats.h"
 #include "../kernels/with_dtype.h"
 
 namespace mlxconvert {
@@ -37,6 +37,21 @@ inline Bytes random_bytes(size_t count, unsigned seed) {
   return bytes;
 }
 
+// Groups of 16 for nvfp4 whose quotients by the scale lie on and next to the ties between fp4 values.
+inline Bytes near_fp4_ties(DType dtype, size_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  const float ties[] = {0.25f, 0.75f, 1.25f, 1.75f, 2.5f, 3.5f, 5.0f};
+  float scale = 0;
+  Bytes bytes = numbers(dtype, count, [&](size_t i) {
+    if (i % 16 == 0) scale = from_fp8(static_cast<uint8_t>(1 + random() % 0x7E));
+    return i % 16 == 0 ? 6 * scale : ties[random() % 7] * scale;
+  });
+  for (size_t i = 0; i < count; i++) {
+    if (i % 16 != 0) bytes[i * size_of(dtype)] += static_cast<uint8_t>(random() % 9);  // units in the last place
+  }
+  return bytes;
+}
+
 // Inputs that go wrong where something does: coarse values that lie on ties, huge and tiny ones, groups of one value,
 // zeros of both signs, infinities and NaNs, among others or alone, and plain random bits.
 inline std::vector<Bytes> all_kinds(DType dtype, size_t count, unsigned seed) {
@@ -52,6 +67,7 @@ inline std::vector<Bytes> all_kinds(DType dtype, size_t count, unsigned seed) {
   };
   return {
       normal_weights(dtype, count, seed),
+      near_fp4_ties(dtype, count, seed),
       random_bytes(count * size_of(dtype), seed),
       numbers(dtype, count, [&](size_t) { return std::round(normal(random) * 16) / 8; }),
       numbers(dtype, count,

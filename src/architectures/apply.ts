@@ -4,6 +4,9 @@ import type { Checkpoint } from "../readers/checkpoint.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Architecture, Rule } from "./rules.ts";
 
+const notOfOneModel =
+  "config.json and the weights do not fit: fetch both again, or keep the names as they are with --architecture none";
+
 /** Tensors by their names in the model, in the order of the checkpoint. */
 export type Weights = ReadonlyMap<string, Expression>;
 
@@ -84,7 +87,7 @@ function splitEvenly(name: string, value: Expression, axis: number, names: reado
   if (size === undefined || size % names.length !== 0) {
     throw new MlxConvertError(
       `axis ${axis} of size ${size} does not split into ${names.length} equal parts`,
-      { tensor: name },
+      { tensor: name, hint: notOfOneModel },
     );
   }
   const part = size / names.length;
@@ -105,7 +108,8 @@ function stackAll(rule: Rule & { rule: "stack" }, weights: Weights, config: Mode
   const count = config.number(rule.count);
   if (count === undefined) {
     throw new MlxConvertError(`${rule.count} is missing, and the checkpoint has experts`, {
-      file: "config.json",
+      file: config.file,
+      hint: notOfOneModel,
     });
   }
   return collect(weights, (name, value) => {
@@ -124,7 +128,15 @@ function stackMembers(
   count: number,
   field: string,
 ): Expression {
-  const inputs = Array.from({ length: count }, (_, index) => {
+  // The count is a number from an untrusted file: anything at all.
+  if (!(members.size <= count)) {
+    throw new MlxConvertError(`config.json says ${field} ${count}, but the checkpoint has ${members.size}`, {
+      tensor: to,
+      hint: notOfOneModel,
+    });
+  }
+  const inputs: Expression[] = [];
+  for (let index = 0; index < count; index++) {
     const member = members.get(index);
     if (member === undefined) {
       throw new MlxConvertError(
@@ -135,12 +147,7 @@ function stackMembers(
         },
       );
     }
-    return member[1];
-  });
-  if (members.size !== count) {
-    throw new MlxConvertError(`config.json says ${field} ${count}, but the checkpoint has ${members.size}`, {
-      tensor: to,
-    });
+    inputs.push(member[1]);
   }
   return stack(inputs);
 }

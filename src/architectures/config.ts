@@ -108,6 +108,7 @@ export class ModelConfig {
     if (result !== undefined) return result;
     throw new MlxConvertError(`${this.path}${key}: expected ${type}, got ${describe(value)}`, {
       file: this.file,
+      hint,
     });
   }
 }

@@ -3,7 +3,7 @@ import { basename, resolve } from "node:path";
 import type { PlanReport, Quantization } from "../index.ts";
 import type { ConvertRequest } from "./convert-request.ts";
 import { printable } from "./terminal.ts";
-import { plural, showBytes, showCount, showSeconds } from "./units.ts";
+import { plural, showBytes, showCount, showSeconds } from "../units.ts";
 
 /** `affine 4-bit g64`, as models are named. */
 export const showQuantization = ({ mode, bits, groupSize }: Quantization): string =>

@@ -20,11 +20,8 @@ export function parseChoice<T extends string>(choices: readonly T[]): Parse<T> {
   return (flag, text) => {
     const found = choices.find((choice) => choice === text);
     if (found !== undefined) return found;
-    const [near] = nearest(text, choices, 1);
-    throw usageError(
-      `${flag} ${text}: expected one of ${choices.join(", ")}`,
-      near === undefined ? undefined : `${flag} ${near}`,
-    );
+    const [near = choices[0]] = nearest(text, choices, 1);
+    throw usageError(`${flag} ${text}: expected one of ${choices.join(", ")}`, `${flag} ${near}`);
   };
 }
 
@@ -33,7 +30,8 @@ export function parseNumberOf(choices: readonly number[]): Parse<number> {
   return (flag, text) => {
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
     if (choices.includes(value)) return value;
-    throw usageError(`${flag} ${text}: expected one of ${choices.join(", ")}`);
+    const near = choices.reduce((a, b) => (Math.abs(b - value) < Math.abs(a - value) ? b : a));
+    throw usageError(`${flag} ${text}: expected one of ${choices.join(", ")}`, `${flag} ${near}`);
   };
 }
 
@@ -41,7 +39,8 @@ export function parseInteger(least: number, most: number): Parse<number> {
   return (flag, text) => {
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
     if (value >= least && value <= most) return value;
-    throw usageError(`${flag} ${text}: expected a whole number from ${least} to ${most}`);
+    const near = value > most ? most : least;
+    throw usageError(`${flag} ${text}: expected a whole number from ${least} to ${most}`, `${flag} ${near}`);
   };
 }
 
@@ -50,9 +49,8 @@ export function parseNumber(least: number): Parse<number> {
   return (flag, text) => {
     const value = text.trim() === "" ? Number.NaN : Number(text);
     if (Number.isFinite(value) && value >= least) return value;
-    throw usageError(
-      `${flag} ${text}: expected ${least === 0 ? "a number that is not negative" : "a number"}`,
-    );
+    const what = least === 0 ? "a number that is not negative" : "a number";
+    throw usageError(`${flag} ${text}: expected ${what}`, `${flag} 0.5`);
   };
 }
 
@@ -60,7 +58,9 @@ export function parseNumber(least: number): Parse<number> {
 export const parseText =
   (what: string): Parse<string> =>
   (flag, text) => {
-    if (text === "") throw usageError(`${flag} "": expected ${what}`);
+    if (text === "") {
+      throw usageError(`${flag} "": expected ${what}`, "a variable that is not set? echo the command to see");
+    }
     return text;
   };
 
@@ -75,7 +75,7 @@ export const parseSize: Parse<number> = (flag, text) => {
   const unit = (binary ? 1024 : 1000) ** prefixes.indexOf(prefix.toLowerCase());
   const bytes = Math.round(Number(amount) * unit);
   if (!Number.isSafeInteger(bytes)) {
-    throw usageError(`${flag} ${text}: expected a size such as 5GB, 512MiB or 1000000`);
+    throw usageError(`${flag} ${text}: expected a size such as 5GB, 512MiB or 1000000`, `${flag} 5GB`);
   }
   if (bytes < leastSize) {
     throw usageError(`${flag} ${text}: ${bytes} bytes is too little`, `${flag} ${bytes || 5}GB`);

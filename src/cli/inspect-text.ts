@@ -6,7 +6,7 @@ import { elementCount, showShape } from "../tensor/shape.ts";
 import { collapse, groupBy, patternOf } from "../names.ts";
 import { table } from "./table.ts";
 import { printable } from "./terminal.ts";
-import { plural, showBytes, showCount } from "./units.ts";
+import { plural, showBytes, showCount } from "../units.ts";
 
 type InspectedTensor = InspectReport["tensors"][number];
 

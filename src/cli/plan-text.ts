@@ -8,17 +8,17 @@ import { describeRequest, describeSource, showQuantization } from "./convert-tex
 import { collapse, groupBy, patternOf } from "../names.ts";
 import { table } from "./table.ts";
 import { printable } from "./terminal.ts";
-import { plural, showBytes } from "./units.ts";
+import { plural, showBytes } from "../units.ts";
 
 export function planLines(report: PlanReport, request: ConvertRequest, style: ChalkInstance): string[] {
-  const { dropped, keptFloat, warnings } = report;
+  const { dropped, warnings } = report;
   return [
     style.bold(describeRequest(request)),
     describeSource(report),
     "",
     ...tensorTable(report.tensors, style),
     ...section(`dropped: ${plural(dropped.length, "tensor")}`, reasonTable(dropped, style), style),
-    ...section(`kept in float: ${plural(keptFloat.length, "tensor")}`, reasonTable(keptFloat, style), style),
+    ...keptSection(report, style),
     ...(warnings.length > 0 ? [""] : []),
     ...warnings.map((warning) => `${style.yellow("warning:")} ${printable(warning)}`),
     "",
@@ -84,6 +84,15 @@ function reasonTable(entries: PlanReport["dropped"], style: ChalkInstance): stri
     String(equal.length),
   ]);
   return table([{ heading: "tensor" }, { heading: "why" }, { heading: "count", right: true }], rows, style);
+}
+
+/** Norms and biases are never quantized: only what is larger is worth a line. */
+function keptSection({ keptFloat, tensors }: PlanReport, style: ChalkInstance): string[] {
+  const vectors = new Set(tensors.filter(({ shape }) => shape.length < 2).map(({ name }) => name));
+  const larger = keptFloat.filter(({ name }) => !vectors.has(name));
+  const small = keptFloat.length - larger.length;
+  const title = `kept in float: ${plural(keptFloat.length, "tensor")}${small > 0 ? `, ${small} of them vectors` : ""}`;
+  return keptFloat.length === 0 ? [] : ["", style.bold(title), ...reasonTable(larger, style)];
 }
 
 const section = (title: string, lines: readonly string[], style: ChalkInstance): string[] =>

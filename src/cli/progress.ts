@@ -1,6 +1,6 @@
 import type { Progress } from "../index.ts";
 import type { Stream } from "./terminal.ts";
-import { showBytes, showSeconds } from "./units.ts";
+import { showBytes, showSeconds } from "../units.ts";
 
 /** Before this the rate says nothing about the rest. */
 const settled = 0.5; // seconds

@@ -4,7 +4,7 @@ import type { VerifiedTensor, VerifyReport } from "../index.ts";
 import { showQuantization } from "./convert-text.ts";
 import { collapse, groupBy, patternOf } from "../names.ts";
 import { most, table } from "./table.ts";
-import { plural } from "./units.ts";
+import { plural } from "../units.ts";
 
 export function verifyLines(
   { ok, checked, failures, tensors }: VerifyReport,

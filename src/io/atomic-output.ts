@@ -49,7 +49,7 @@ export class AtomicOutput {
       if (statOf(parent)?.isDirectory() === true) clearStale(place);
     });
     checkPlace(target, options);
-    const madeParent = attempt(parent, () => mkdirSync(parent, { recursive: true }));
+    const madeParent = attempt(parent, () => makeDirectories(parent));
     const output = new AtomicOutput(target, options, madeParent);
     try {
       output.claim();
@@ -130,7 +130,7 @@ export class AtomicOutput {
       if ((error as NodeJS.ErrnoException).code === "EEXIST") {
         throw new MlxConvertError("another conversion of this process writes to it", { file: this.target });
       }
-      throw systemError(error, dirname(this.place), "-o must name a place where you may write");
+      throw systemError(error, dirname(this.place));
     }
   }
 
@@ -218,4 +218,15 @@ function attempt<T>(path: string, action: () => T): T {
   } catch (error) {
     throw systemError(error, path);
   }
+}
+
+/**
+ * Makes a directory and what is missing above it; returns the topmost that it made. Node's own recursion calls a read-only
+ * file system "no such file or directory".
+ */
+function makeDirectories(path: string): string | undefined {
+  if (statOf(path) !== undefined) return undefined;
+  const above = makeDirectories(dirname(path));
+  mkdirSync(path);
+  return above ?? path;
 }

@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { getSystemErrorName } from "node:util";
 import { MlxConvertError } from "../errors.ts";
 
 /** Bounded reads from something that has a length. Readers take this, so a test can count what they read. */
@@ -52,23 +53,28 @@ function fileSource(path: string, fd: number, bytes: number): ByteSource {
   };
 }
 
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: "no such file or directory",
-  EACCES: "permission denied",
-  EPERM: "operation not permitted",
-  EISDIR: "is a directory",
-  ENOTDIR: "a part of the path is not a directory",
-  ENOSPC: "no space left on the device",
-  EROFS: "the file system is read-only",
-  EMFILE: "too many open files",
-  EIO: "the device reported an I/O error",
+const allowed = "look at the permissions of the file and of its directories";
+const reasons: Readonly<Record<string, readonly [what: string, hint: string]>> = {
+  ENOENT: ["no such file or directory", "look for it: something may have moved or removed it"],
+  EACCES: ["permission denied", allowed],
+  EPERM: ["operation not permitted", allowed],
+  EISDIR: ["is a directory", "give a file"],
+  ENOTDIR: ["a part of the path is not a directory", "give a path that leads through directories"],
+  ENOSPC: ["no space left on the device", "make room, or choose an output on another disk"],
+  EDQUOT: ["the disk quota is used up", "make room, or choose an output on another disk"],
+  EROFS: ["the file system is read-only", "choose an output on another file system"],
+  ELOOP: ["too many symbolic links", "look at the links: they may lead in a circle"],
+  ENAMETOOLONG: ["the name is too long", "choose a shorter one"],
+  EFBIG: ["the file becomes larger than the file system or a limit allows", "--max-shard-size 2GB"],
+  EMFILE: ["too many open files", "ulimit -n 4096"],
+  EIO: ["the device reported an I/O error", "look at the disk's health and the system's log"],
 };
 
 /** An operating system's error as ours: `<path>: <reason>`. */
 export function systemError(error: unknown, path: string, hint?: string): MlxConvertError {
   if (error instanceof MlxConvertError) return error;
-  const code = (error as NodeJS.ErrnoException | null)?.code;
-  const reason =
-    (code === undefined ? undefined : reasons[code]) ?? (error as Error | null)?.message ?? String(error);
-  return new MlxConvertError(reason, { file: path, cause: error, ...(hint === undefined ? {} : { hint }) });
+  const { code, errno = 0, message = String(error) } = (error ?? {}) as NodeJS.ErrnoException;
+  const [what, usualHint] = reasons[code ?? (errno < 0 ? getSystemErrorName(errno) : "")] ?? [message];
+  const help = hint ?? usualHint;
+  return new MlxConvertError(what, { file: path, cause: error, ...(help !== undefined && { hint: help }) });
 }

@@ -26,7 +26,10 @@ export function arrange(
           dropped: [],
         };
   if (arranged.weights.size === 0)
-    throw new MlxConvertError("there is no tensor in it", { file: checkpoint.source });
+    throw new MlxConvertError("there is no tensor in it", {
+      file: checkpoint.source,
+      hint: "give the file or directory that holds the weights",
+    });
   return { architecture, ...arranged };
 }
 

@@ -1,9 +1,9 @@
 /** Which weights are quantized and how: what was asked for, the architecture's rules, the user's overrides. */
 import type { Architecture } from "../architectures/rules.ts";
 import { MlxConvertError } from "../errors.ts";
-import { collapseNames } from "../names.ts";
+import { collapseNames, listSome } from "../names.ts";
 import { groupSizesOf, indivisible, type Quantization } from "../quantization/modes.ts";
-import { type FloatDType, isCastable, isFloatDType } from "../tensor/dtype.ts";
+import { type FloatDType, isCastable } from "../tensor/dtype.ts";
 import { showShape } from "../tensor/shape.ts";
 import type { Expression } from "./expression.ts";
 import type { Override, PlanOptions } from "./options.ts";
@@ -12,6 +12,11 @@ import type { LayerQuantization } from "./plan.ts";
 export type Choice =
   | { readonly quantization: Quantization; readonly entry?: LayerQuantization }
   | { readonly keep: string; readonly dtype?: FloatDType };
+
+/** More would be no message but a page. */
+const mostLayers = 16;
+
+const overridden = (override: Override): string => `--override ${override.text ?? override.layers.source}`;
 
 type Weights = ReadonlyMap<string, Expression>;
 
@@ -60,15 +65,16 @@ export function makeChooser(
     choose(name, value) {
       const layer = layerOf(name);
       const override = overrideFor(layer);
-      if (isFloatDType(override?.what as FloatDType | undefined)) {
-        return { keep: `--override ${override?.text}`, dtype: override?.what as FloatDType };
+      const what = override?.what;
+      if (override !== undefined && typeof what === "string") {
+        const keep = overridden(override);
+        return what === "skip" ? { keep } : { keep, dtype: what };
       }
-      if (override?.what === "skip") return { keep: `--override ${override.text}` };
       const asked = options.quantization;
       const why =
         asked === undefined ? "quantization was not asked for" : whyNot(name, value, weights, architecture);
       if (why !== undefined || asked === undefined) return { keep: why ?? "" };
-      if (typeof override?.what === "object") return fit(name, value, override.what, override.what);
+      if (typeof what === "object") return fit(name, value, what, what);
       const rule = architecture?.layerRules?.find(({ layers }) => layers.test(layer));
       if (rule?.quantization === false) return { keep: `${architecture?.modelType} keeps it in float` };
       // mlx-lm looks at the general group size before it asks the rule, whose mode is always affine.
@@ -81,13 +87,13 @@ export function makeChooser(
       if (misfits.length > 0) throw misfitError(misfits);
       const [first] = unused;
       if (first !== undefined) {
-        throw new MlxConvertError(`--override ${first.text}: matches no layer`, {
+        throw new MlxConvertError(`${overridden(first)}: matches no layer`, {
           hint: "`mlx-convert plan <source>` lists the layers",
         });
       }
       return fitted.length === 0
         ? []
-        : [`a smaller group size was fitted to ${collapseNames(fitted).join(", ")}`];
+        : [`a smaller group size was fitted to ${listSome(collapseNames(fitted), mostLayers)}`];
     },
   };
 }
@@ -125,7 +131,7 @@ function misfitError(
   );
   const names = collapseNames(misfits.map(({ layer, value }) => `${layer} ${showShape(value.shape)}`));
   return new MlxConvertError(
-    `${first.layer}: ${indivisible(first.value.shape, groupSize)}; layers: ${names.join(", ")}`,
+    `${first.layer}: ${indivisible(first.value.shape, groupSize)}; layers: ${listSome(names, mostLayers)}`,
     {
       hint: [
         ...(works.length > 0 ? [`--group-size ${works.join(" or ")}`] : []),

@@ -175,5 +175,6 @@ const mismatch = (op: string, a: Expression, b: Expression): string =>
   `${op}: ${describe(b)} does not fit ${describe(a)}`;
 
 function require(condition: boolean, message: string): asserts condition {
-  if (!condition) throw new MlxConvertError(message);
+  if (!condition)
+    throw new MlxConvertError(message, { hint: "--architecture none keeps the tensors as they are" });
 }

@@ -6,8 +6,8 @@ export interface Override {
   readonly layers: RegExp;
   /** Quantized so, kept as a float of this dtype, or (`skip`) not quantized. */
   readonly what: Quantization | FloatDType | "skip";
-  /** As the user wrote it, for messages. */
-  readonly text: string;
+  /** As the user wrote it, for messages; default: the source of `layers`. */
+  readonly text?: string;
 }
 
 export const onIndivisible = ["error", "keep", "fit"] as const;

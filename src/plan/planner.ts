@@ -22,6 +22,7 @@ import { cast, type Expression, sourcesOf } from "./expression.ts";
 import { fitMemory } from "./memory.ts";
 import type { PlanOptions } from "./options.ts";
 import type { LayerQuantization, Plan } from "./plan.ts";
+import { refuseQuantized } from "./quantized-source.ts";
 import { placeInShards, shardName, type Unplaced } from "./shards.ts";
 
 const defaultShardBytes = 5 * 2 ** 30;
@@ -36,7 +37,7 @@ export function makePlan(
   config: ModelConfig | undefined,
   options: PlanOptions = {},
 ): Plan {
-  refuseQuantized(config, options);
+  refuseQuantized(checkpoint, config, options);
   const { architecture, weights: named, dropped } = arrange(checkpoint, config, options);
   const chooser = makeChooser(named, architecture, options);
   const dtypeOf = dtypeRule(architecture, config, options);
@@ -97,21 +98,6 @@ export function makePlan(
   };
 }
 
-/** Packed weights would be taken for what they are not. */
-function refuseQuantized(config: ModelConfig | undefined, options: PlanOptions): void {
-  const field = ["quantization", "quantization_config"].find(
-    (key) => (config?.raw.get(key) ?? null) !== null,
-  );
-  if (field === undefined || (options.layout === "keep" && options.quantization === undefined)) return;
-  throw new MlxConvertError(
-    `the model is quantized already (it has ${field}), which this version cannot undo`,
-    {
-      file: config?.file ?? "",
-      hint: "start from the model before it was quantized, or --layout keep without -q to change the container only",
-    },
-  );
-}
-
 /** What dtype a tensor gets in the output. */
 function dtypeRule(
   architecture: Architecture | undefined,
@@ -132,7 +118,10 @@ function dtypeRule(
       });
     }
     if (safetensorsName(dtype) === undefined) {
-      throw new MlxConvertError(`safetensors has no dtype for ${dtype}`, { tensor: name });
+      throw new MlxConvertError(`safetensors has no dtype for ${dtype}`, {
+        tensor: name,
+        hint: "save the source without it, or as another dtype",
+      });
     }
     return dtype;
   };

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { MlxConvertError } from "../errors.ts";
 import { describeDirectory } from "../formats/sniff.ts";
 import { systemError } from "../io/byte-source.ts";
-import { listSome, shardName } from "./file-names.ts";
+import { listSome } from "../names.ts";
+import { shardName } from "./file-names.ts";
 
 /** Which of a directory's files make its checkpoint, as paths. */
 export type Choice = { readonly index: string } | { readonly files: readonly string[] };

@@ -11,9 +11,3 @@ export function shardName(file: string): ShardName | undefined {
   if (number === undefined) return undefined;
   return { family: `${before}#-of-${count}${after}`, number: Number(number), count: Number(count) };
 }
-
-/** `a, b, c and 4 more` */
-export function listSome(names: readonly string[], most = 8): string {
-  const shown = names.slice(0, most).join(", ");
-  return names.length > most ? `${shown} and ${names.length - most} more` : shown;
-}

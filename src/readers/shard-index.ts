@@ -4,8 +4,8 @@ import { basename, dirname, isAbsolute, join } from "node:path";
 import { MlxConvertError, quote } from "../errors.ts";
 import { type Json, type JsonObject, parseJson, show } from "../formats/json.ts";
 import { withFile } from "../io/byte-source.ts";
+import { listSome } from "../names.ts";
 import type { StoredTensor } from "../tensor/info.ts";
-import { listSome } from "./file-names.ts";
 
 /** Enough for a million tensors. */
 const maxIndexBytes = 100_000_000;

@@ -3,6 +3,7 @@ import { basename, resolve } from "node:path";
 import type { ModelConfig } from "../architectures/config.ts";
 import { collapseNames } from "../names.ts";
 import type { Plan } from "../plan/plan.ts";
+import { plural } from "../units.ts";
 import { version } from "../version.ts";
 import { type FrontMatter, readFrontMatter, yamlString } from "./front-matter.ts";
 
@@ -77,7 +78,7 @@ function quantization(plan: Plan): string[] {
   );
   return [
     "## Quantization",
-    `Mode ${mode}, ${bits} bits, group size ${groupSize}: ${quantized} layers.`,
+    `Mode ${mode}, ${bits} bits, group size ${groupSize}: ${plural(quantized, "layer")}.`,
     ...bullets("Quantized otherwise:", differing),
     ...bullets("Kept in floating point:", keptLayers(plan)),
   ];

@@ -1,14 +1,15 @@
 /** Makes the output: shards of the planned size, what stands beside them, and the moment when all of it appears. */
 import { closeSync, openSync, writeSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { MlxConvertError } from "../errors.ts";
 import { AtomicOutput } from "../io/atomic-output.ts";
 import { systemError } from "../io/byte-source.ts";
 import { freeBytes } from "../io/paths.ts";
 import { addon } from "../native.ts";
 import type { OpenedModel } from "../open.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { Plan, Shard } from "../plan/plan.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
+import { showBytes } from "../units.ts";
 import { modelCard } from "./card.ts";
 import { outputConfig } from "./config.ts";
 import { indexFile } from "./index-file.ts";
@@ -53,12 +54,12 @@ export function createOutput(plan: Plan, model: OpenedModel, request: Request): 
     createShards() {
       checkRoom(request.output, plan.diskBytes + beside.reduce((sum, { bytes }) => sum + bytes, 0));
       for (const [i, shard] of plan.shards.entries())
-        createShard(shards[i] ?? "", shard.header, shard.dataBytes);
+        createShard(shards[i] ?? "", shard, single ? request.output : join(request.output, shard.file));
       return shards;
     },
     writeRest() {
       if (single) return;
-      for (const file of beside) copySideFile(file, output.path(file.to));
+      for (const file of beside) copySideFile(file, output.path(file.to), join(request.output, file.to));
       const config = configText(plan, model, request);
       if (config !== undefined) output.write("config.json", config);
       output.write("model.safetensors.index.json", indexText(plan));
@@ -75,9 +76,8 @@ export function createOutput(plan: Plan, model: OpenedModel, request: Request): 
 function checkRoom(output: string, needed: number): void {
   const free = freeBytes(dirname(resolve(output)));
   if (needed > free) {
-    const show = (bytes: number): string => `${(bytes / 1e9).toFixed(2)} GB`;
     throw new MlxConvertError(
-      `no space left on the device: the output takes ${show(needed)}, ${show(free)} are free`,
+      `no space left on the device: the output takes ${showBytes(needed)}, ${showBytes(free)} are free`,
       {
         file: output,
         hint: "choose an output on another disk, or fewer --bits",
@@ -86,7 +86,8 @@ function checkRoom(output: string, needed: number): void {
   }
 }
 
-function createShard(path: string, header: Uint8Array, dataBytes: number): void {
+/** @param name the file as the user will see it, for errors */
+function createShard(path: string, { header, dataBytes }: Shard, name: string): void {
   try {
     const fd = openSync(path, "w");
     try {
@@ -96,7 +97,7 @@ function createShard(path: string, header: Uint8Array, dataBytes: number): void 
       closeSync(fd);
     }
   } catch (error) {
-    throw systemError(error, path);
+    throw systemError(error, name);
   }
 }
 

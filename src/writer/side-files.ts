@@ -45,12 +45,15 @@ export function sideFiles(dir: string, exclude: string): SideFile[] {
   return files;
 }
 
-/** @param to where the file is written for now */
-export function copySideFile({ from }: SideFile, to: string): void {
+/**
+ * @param to where the file is written for now
+ * @param shownAs where it will be, for errors
+ */
+export function copySideFile({ from }: SideFile, to: string, shownAs: string): void {
   try {
     copyFileSync(from, to, constants.COPYFILE_FICLONE);
   } catch (error) {
-    throw systemError(error, (error as NodeJS.ErrnoException).code === "ENOSPC" ? to : from);
+    throw systemError(error, (error as NodeJS.ErrnoException).code === "ENOSPC" ? shownAs : from);
   }
 }
 

@@ -81,7 +81,8 @@ test("what the system says is no bug", () => {
   expect(report(error)).toEqual({
     status: 1,
     stdout: "",
-    stderr: "error: /x/y: no space left on the device\n",
+    stderr:
+      "error: /x/y: no space left on the device\nhint: make room, or choose an output on another disk\n",
   });
 });
 

@@ -20,12 +20,12 @@ describe("a command line that cannot be followed", () => {
     ["convert x y z", 'unexpected argument "y", "z"', "mlx-convert convert --help"],
     ["inspect", "<source> is missing", "mlx-convert inspect --help"],
     ["verify x", "<output> is missing", "mlx-convert verify --help"],
-    ["verify x --atol -1 y", "--atol -1: expected a number that is not negative", undefined],
+    ["verify x --atol -1 y", "--atol -1: expected a number that is not negative", "--atol 0.5"],
   ])("%s", async (line, message, hint) => {
     expect(await cli(...line.split(" "))).toEqual({
       status: 2,
       stdout: "",
-      stderr: `error: ${message}\n${hint === undefined ? "" : `hint: ${hint}\n`}`,
+      stderr: `error: ${message}\nhint: ${hint}\n`,
     });
   });
 

@@ -22,4 +22,4 @@ if [ -z "${MLX_CONVERT_PYTHON_ENV:-}" ] && ! cmp -s requirements.txt "$stamp"; t
 fi
 
 "$python" models.py "$MLX_CONVERT_MODELS"
-exec "$python" -m pytest -p no:cacheprovider --rootdir . --durations 10 --junitxml "$root/reports/conformance.xml" "$@"
+exec "$python" -m pytest -q --tb short -p no:cacheprovider --rootdir . --durations 10 --junitxml "$root/reports/conformance.xml" "$@"

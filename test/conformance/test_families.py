@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import safetensors_file
 from families import FAMILIES, QWEN3_MOE, Tiny, save
 from programs import (
     Pair,
@@ -101,6 +102,18 @@ def test_torch_files_give_the_same(name: str, flags: tuple[str, ...], directory,
         assert_same_tensors(pair.ours, pair.theirs)
         assert_same_index(pair.ours, pair.theirs)
         assert_same_config(pair.ours, pair.theirs)
+
+
+@each_family
+def test_mlx_lm_loads_small_shards(tiny: Tiny, directory) -> None:
+    with converted(directory(tiny), ("--dtype", "float32"), also_ours=("--max-shard-size", "300KB")) as pair:
+        shards = list(pair.ours.glob("model-*.safetensors"))
+        assert len(shards) > 2
+        assert_same_tensors(pair.ours, pair.theirs)
+        weight_map = read_json(pair.ours / "model.safetensors.index.json")["weight_map"]
+        found = {(name, file.name) for file in shards for name in safetensors_file.read(file).tensors}
+        assert set(weight_map.items()) == found
+        assert logits(pair.ours, TOKENS) == logits(pair.theirs, TOKENS)
 
 
 def test_router_keeps_eight_bits(directory) -> None:

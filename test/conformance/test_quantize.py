@@ -41,24 +41,37 @@ class Maker:
         stretch = self.random.choice([16, 32, 48, 128])
         return np.resize(values.repeat(stretch), count)
 
+    def near_fp4_ties(self, dtype: mx.Dtype, count: int) -> mx.array:
+        """Groups of 16 whose quotients by a scale that nvfp4 has lie on and next to the ties between fp4 values."""
+        groups = count // 16 + 1
+        scales = np.exp2(self.random.integers(-6, 8, groups)) * self.random.integers(8, 16, groups) / 8
+        ties = self.random.choice([0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5, 6], count)
+        ties[::16] = 6
+        exact = mx.array((scales.repeat(16)[:count] * ties).astype(np.float32)).astype(dtype)
+        units = self.random.integers(0, 5, count) * (np.arange(count) % 16 != 0)
+        unsigned = UNSIGNED[dtype.size]
+        return (exact.view(unsigned) + mx.array(units).astype(unsigned)).view(dtype)
+
     def weights(self, dtype: mx.Dtype, count: int) -> mx.array:
         normal = self.random.standard_normal(count)
         sizes = self.held(count, np.exp(self.random.standard_normal(64) * self.random.choice([1, 5, 30])))
-        kind = self.random.integers(10)
+        kind = self.random.integers(11)
         if kind == 0:
             return self.bits(dtype, count)
         if kind == 1:  # neighbours in one binade
             one = self.bits(dtype, 1).view(UNSIGNED[dtype.size])
             return (one ^ mx.array(self.random.integers(0, 1 << self.random.integers(1, 11), count)).astype(one.dtype)).view(dtype)
+        if kind == 2:
+            return self.near_fp4_ties(dtype, count)
         values = {
-            2: lambda: normal * 0.02,
-            3: lambda: normal * sizes,
-            4: lambda: np.round(normal * 16) / 8,  # on ties
-            5: lambda: sizes,  # groups of one value
-            6: lambda: np.abs(normal) * self.random.choice([1, -1]) + self.random.choice([0, 5, -1000]),
-            7: lambda: np.where(self.random.random(count) < 0.02, self.random.choice(SPECIAL, count), normal),
-            8: lambda: self.random.choice(SPECIAL, count),
-            9: lambda: self.held(count, self.random.choice(SPECIAL, 64)),
+            3: lambda: normal * 0.02,
+            4: lambda: normal * sizes,
+            5: lambda: np.round(normal * 16) / 8,  # on ties
+            6: lambda: sizes,  # groups of one value
+            7: lambda: np.abs(normal) * self.random.choice([1, -1]) + self.random.choice([0, 5, -1000]),
+            8: lambda: np.where(self.random.random(count) < 0.02, self.random.choice(SPECIAL, count), normal),
+            9: lambda: self.random.choice(SPECIAL, count),
+            10: lambda: self.held(count, self.random.choice(SPECIAL, 64)),
         }[int(kind)]()
         with np.errstate(over="ignore"):
             return mx.array(values.astype(np.float32)).astype(dtype)

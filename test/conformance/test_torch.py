@@ -5,8 +5,11 @@ import random
 from collections import OrderedDict
 from pathlib import Path
 
+import mlx.core as mx
+import mlx.nn
 import pytest
 import torch
+from mlx.utils import tree_flatten
 from safetensors.torch import load_file
 
 import safetensors_file
@@ -131,3 +134,22 @@ def test_dtypes_that_safetensors_lacks(dtype: torch.dtype, tmp_path: Path) -> No
     assert done.returncode == 1
     assert '"odd"' in done.stderr
     assert not (tmp_path / "x.safetensors").exists()
+
+
+@pytest.mark.parametrize("mode", ["affine", "mxfp4", "mxfp8", "nvfp4"])
+def test_without_a_config_each_linear_and_embedding_is_quantized(mode: str, tmp_path: Path) -> None:
+    """As MLX itself quantizes a model of the same layers."""
+    layers = [("Embedding", 50, 128), ("Linear", 128, 64), ("LayerNorm", 64), ("Linear", 64, 96)]
+    model = torch.nn.Sequential(*(getattr(torch.nn, kind)(*sizes) for kind, *sizes in layers))
+    torch.save(model.state_dict(), tmp_path / "x.pt")
+    convert(tmp_path / "x.pt", tmp_path / "x.safetensors", "-q", "--mode", mode)
+
+    expected = mlx.nn.Sequential(*(getattr(mlx.nn, kind)(*sizes) for kind, *sizes in layers))
+    expected.load_weights([(f"layers.{name}", mx.array(tensor.numpy())) for name, tensor in model.state_dict().items()])
+    mlx.nn.quantize(expected, mode=mode)
+    parameters = {name.removeprefix("layers."): array for name, array in tree_flatten(expected.parameters())}
+    got = mx.load(str(tmp_path / "x.safetensors"))
+    assert got.keys() == parameters.keys()
+    for name, array in parameters.items():
+        assert (got[name].dtype, got[name].shape) == (array.dtype, array.shape), name
+        assert (got[name].view(mx.uint8) == array.view(mx.uint8)).all().item(), name

@@ -334,14 +334,36 @@ test("an architecture that is asked for needs the config it reads", () => {
   );
 });
 
-test("a source that is quantized already is refused, but for a plain change of container", () => {
-  const config = { ...llama(), quantization_config: { quant_method: "gptq" } };
-  const error = failure(() => planOf(tensors, config));
-  expect(error.message).toBe(
-    "config.json: the model is quantized already (it has quantization_config), which this version cannot undo",
-  );
-  expect(error.hint).toBe(
-    "start from the model before it was quantized, or --layout keep without -q to change the container only",
-  );
-  expect(names(planOf(tensors, config, { layout: "keep" }))).toEqual(Object.keys(tensors));
+describe("a source that is quantized already", () => {
+  const hint =
+    "start from the model before it was quantized, or --layout keep without -q to change the container only";
+
+  test.each([
+    [
+      "quantization_config in its config.json",
+      { ...llama(), quantization_config: { quant_method: "gptq" } },
+      tensors,
+    ],
+    [
+      "quantization in its config.json",
+      { model_type: "llama", text_config: { quantization: { bits: 4 } } },
+      tensors,
+    ],
+    [
+      'the tensor "fc.scales"',
+      undefined,
+      {
+        "fc.weight": ["uint32", [8, 8]],
+        "fc.scales": ["float16", [8, 1]],
+        "fc.biases": ["float16", [8, 1]],
+      } as Tensors,
+    ],
+  ])("is refused for %s, but for a plain change of container", (evidence, config, what) => {
+    const error = failure(() => planOf(what, config));
+    expect(error.message).toBe(
+      `model: the model is quantized already (it has ${evidence}), which this version cannot undo`,
+    );
+    expect(error.hint).toBe(hint);
+    expect(names(planOf(what, config, { layout: "keep" }))).toEqual(Object.keys(what));
+  });
 });

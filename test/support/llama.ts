@@ -42,6 +42,41 @@ export const llamaConfig = ({ layers, hidden, intermediate, vocabulary }: LlamaS
     torch_dtype: "bfloat16",
   });
 
+export interface MixtralSize extends LlamaSize {
+  readonly experts: number;
+}
+
+/** A llama whose MLPs are replaced by a router and experts. */
+export function mixtralTensors(size: MixtralSize): MadeTensor[] {
+  const { hidden, intermediate, experts } = size;
+  const shapes: Readonly<Record<string, Shape>> = {
+    w1: [intermediate, hidden],
+    w2: [hidden, intermediate],
+    w3: [intermediate, hidden],
+  };
+  const moe = (layer: number): MadeTensor[] => {
+    const prefix = `model.layers.${layer}.block_sparse_moe`;
+    const all = Array.from({ length: experts }, (_, expert) =>
+      Object.entries(shapes).map(([name, shape]): MadeTensor => {
+        return { name: `${prefix}.experts.${expert}.${name}.weight`, dtype: "bfloat16", shape };
+      }),
+    );
+    return [{ name: `${prefix}.gate.weight`, dtype: "bfloat16", shape: [experts, hidden] }, ...all.flat()];
+  };
+  return [
+    ...llamaTensors(size).filter(({ name }) => !name.includes(".mlp.")),
+    ...Array.from({ length: size.layers }, (_, layer) => moe(layer)).flat(),
+  ];
+}
+
+export const mixtralConfig = (size: MixtralSize): string =>
+  JSON.stringify({
+    ...(JSON.parse(llamaConfig(size)) as object),
+    model_type: "mixtral",
+    num_local_experts: size.experts,
+    num_experts_per_tok: 2,
+  });
+
 /** What the tensors' bytes are: small numbers from a generator, or a hole that takes no disk and reads as zeros. */
 export type Fill = "numbers" | "hole";
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../reference.h"
+#include "division.h"
 #include "numbers.h"
 #include "packing.h"
 
@@ -15,22 +16,6 @@ MLXCONVERT_INLINE Float round_to_integer(Float x) {
   const Float rounded = float_of(bits_of((size + 0x1p23f) - 0x1p23f) | sign);
   return size < 0x1p23f ? rounded : x;
 }
-
-// x / scale to the nearest float, as a division gives it, but without one for each x: a quotient good to one unit in
-// the last place, corrected once by its own remainder. That this is exact is Markstein's theorem (Computation of
-// elementary functions on the IBM RISC System/6000 processor, 1990). It wants 1 / scale to nearest and nothing to over-
-// or underflow, which the limits on a group's range see to; a quotient too small for them has code 0 in any case.
-struct Divisor {
-  Float scale;
-  Float inverse;      // 1 / scale, rounded
-  Float inverse_low;  // what the rounding left, again rounded
-
-  MLXCONVERT_INLINE Float divide(Float x) const {
-    const Float quotient = fused_multiply_add(x, inverse, x * inverse_low);
-    const Float remainder = fused_multiply_add(-quotient, scale, x);
-    return fused_multiply_add(remainder, inverse, quotient);
-  }
-};
 
 template <DType dtype, int bits>
 MLXCONVERT_INLINE void quantize_affine_stretch(const uint8_t* w, size_t count, size_t group_size, uint8_t* packed,
@@ -53,7 +38,8 @@ MLXCONVERT_INLINE void quantize_affine_stretch(const uint8_t* w, size_t count, s
   }
   for (size_t group = groups; group % lanes != 0; group++) low[group] = high[group] = 0;
 
-  alignas(64) float scale[stretch_groups], bias[stretch_groups], inverse[stretch_groups], inverse_low[stretch_groups];
+  Divisors divisors;
+  alignas(64) float bias[stretch_groups];
   alignas(64) uint8_t scale_bytes[stretch_groups * element], bias_bytes[stretch_groups * element];
   alignas(64) uint32_t special[stretch_groups];
   for (size_t group = 0; group < groups; group += lanes) {
@@ -61,8 +47,7 @@ MLXCONVERT_INLINE void quantize_affine_stretch(const uint8_t* w, size_t count, s
     const auto low_is_edge = absolute(lows) > absolute(highs);
     const Float edge = low_is_edge ? lows : highs;
     const Float range = highs - lows;
-    Float size = range / bins;
-    size = maximum(size, splat(1e-7f));
+    const Float size = maximum(range / bins, splat(1e-7f));
     Float s = low_is_edge ? size : -size;
     Float b = {};
     if constexpr (bits == 1) {
@@ -74,11 +59,8 @@ MLXCONVERT_INLINE void quantize_affine_stretch(const uint8_t* w, size_t count, s
       s = is_coded ? edge / edge_code : s;
       b = is_coded ? edge : b;
     }
-    const Float reciprocal = 1.0f / s;
-    store(scale + group, s);
+    divisors.set(group, s);
     store(bias + group, b);
-    store(inverse + group, reciprocal);
-    store(inverse_low + group, fused_multiply_add(-reciprocal, s, splat(1.0f)) * reciprocal);
     auto plain = (range < 0x1p100f) & (absolute(edge) < 0x1p100f);
     if constexpr (bits == 1) plain &= lows != 0.0f;  // where the first zero's sign becomes the bias's
     store(special + group, __builtin_bit_cast(Word, ~plain));
@@ -89,7 +71,7 @@ MLXCONVERT_INLINE void quantize_affine_stretch(const uint8_t* w, size_t count, s
   alignas(64) uint8_t codes[stretch];
   for (size_t group = 0; group < groups; group++) {
     const Float b = splat(bias[group]);
-    const Divisor divisor = {splat(scale[group]), splat(inverse[group]), splat(inverse_low[group])};
+    const Divisor divisor = divisors[group];
     for (size_t i = group * group_size; i < (group + 1) * group_size; i += lanes) {
       const Float code = divisor.divide(read<dtype>(w + i * element) - b);
       const Float clamped = minimum(maximum(code, Float{}), splat(bins));  // NaN becomes 0

@@ -23,11 +23,10 @@ void quantize_affine(const uint8_t* w, size_t count, size_t group_size, uint8_t*
 
 template <DType dtype, Mode mode>
 void quantize_microscaling(const uint8_t* w, size_t count, uint8_t* packed, uint8_t* scales) {
-  constexpr size_t group_size = mode == Mode::nvfp4 ? 16 : 32;
-  constexpr size_t bits = mode == Mode::mxfp8 ? 8 : 4;
   for (size_t done = 0; done < count; done += stretch) {
     quantize_microscaling_stretch<dtype, mode>(w + done * size_of(dtype), smaller(stretch, count - done),
-                                               packed + done / 8 * bits, scales + done / group_size);
+                                               packed + done / 8 * microscaling_bits<mode>,
+                                               scales + done / microscaling_group<mode>);
   }
 }
 
@@ -43,11 +42,10 @@ void dequantize_affine(const uint8_t* packed, size_t count, size_t group_size, c
 
 template <DType dtype, Mode mode>
 void dequantize_microscaling(const uint8_t* packed, size_t count, const uint8_t* scales, uint8_t* w) {
-  constexpr size_t group_size = mode == Mode::nvfp4 ? 16 : 32;
-  constexpr size_t bits = mode == Mode::mxfp8 ? 8 : 4;
   for (size_t done = 0; done < count; done += stretch) {
-    dequantize_microscaling_stretch<dtype, mode>(packed + done / 8 * bits, smaller(stretch, count - done),
-                                                 scales + done / group_size, w + done * size_of(dtype));
+    dequantize_microscaling_stretch<dtype, mode>(packed + done / 8 * microscaling_bits<mode>,
+                                                 smaller(stretch, count - done),
+                                                 scales + done / microscaling_group<mode>, w + done * size_of(dtype));
   }
 }
 

@@ -4,10 +4,16 @@
 
 #include "../reference.h"
 #include "../small_floats.h"
+#include "division.h"
 #include "numbers.h"
 #include "packing.h"
 
 namespace mlxconvert::MLXCONVERT_ISA {
+
+template <Mode mode>
+constexpr size_t microscaling_group = mode == Mode::nvfp4 ? 16 : 32;
+template <Mode mode>
+constexpr int microscaling_bits = mode == Mode::mxfp8 ? 8 : 4;
 
 // The code of |x|, x finite. See mlxconvert::to_fp8.
 MLXCONVERT_INLINE Word to_fp8_magnitude(Float x) {
@@ -23,30 +29,20 @@ MLXCONVERT_INLINE Float from_fp8_magnitude(Word code) {
   return code < 8 ? to_float(code) * 0x1p-9f : normal;
 }
 
-// The code of the fp4 value nearest to |x|, of which a tie goes to the smaller. The quotient x was to be rounded to
-// `dtype` first, and what then becomes a tie lies up to half a unit of that dtype above it: the ties are moved up by as
-// much.
-template <DType dtype>
-constexpr uint32_t tie_shift = 0;  // in units of float32
-template <>
-constexpr inline uint32_t tie_shift<DType::bfloat16> = 1 << 15;
-template <>
-constexpr inline uint32_t tie_shift<DType::float16> = 1 << 12;
-
-template <DType dtype>
-MLXCONVERT_INLINE Word to_fp4_with_sign(Float x, Word sign_source) {
-  constexpr uint32_t shift = tie_shift<dtype>;
+// The code of the fp4 value nearest to x, a tie going towards zero; see mlxconvert::to_fp4. MLX rounds x, a quotient by
+// the scale, to the weights' dtype first, which changes nothing: a tie times the scale has so few bits that the dtype
+// has it, and its neighbour there gives a quotient that is more than half a unit above the tie.
+MLXCONVERT_INLINE Word to_fp4(Float x, Word sign_source) {
   const Float size = minimum(absolute(x), splat(6.0f));
-  const Word bits = bits_of(size);
-  const auto above_quarter = bits > mlxconvert::bits_of(0.25f) + shift;
-  const auto above_three_quarters = bits > mlxconvert::bits_of(0.75f) + shift;
-  // From 0.75 on the codes count half binades of float32, beginning with 2 at 1.
-  const Word large = (bits + 0x1FFFFF - shift) >> 22;
-  const Word code =
-      above_three_quarters ? maximum(large - 252, splat(2u)) : __builtin_bit_cast(Word, above_quarter) & 1;
+  const auto above_quarter = size > 0.25f;
+  // From 1 on the codes count half binades of float32, beginning with 2; below, what is above 0.75 has code 2 as well.
+  const Word large = maximum((bits_of(size) + 0x1FFFFF) >> 22, splat(254u)) - 252;
+  const Word code = size > 0.75f ? large : __builtin_bit_cast(Word, above_quarter) & 1;
   const Word sign = sign_source >> 28 & 8;
   return code | (__builtin_bit_cast(Word, above_quarter) & sign);  // nothing becomes -0
 }
+
+MLXCONVERT_INLINE Word to_fp8(Float x, Word sign_source) { return to_fp8_magnitude(x) | (sign_source >> 24 & 0x80); }
 
 struct Scales {
   Word byte;
@@ -60,9 +56,8 @@ MLXCONVERT_INLINE Scales scales_of(Word largest_bits) {
   if constexpr (mode == Mode::nvfp4) {
     const Float scale = round<dtype>(largest_element / 6.0f);
     const Word byte = to_fp8_magnitude(scale);
-    const Float divisor = byte == 0 ? splat(__builtin_inff()) : from_fp8_magnitude(byte);
     // Far above what the largest scale reaches, MLX's search for the nearest value sees rounding errors.
-    return {byte, divisor, __builtin_bit_cast(Word, largest_bits > mlxconvert::bits_of(0x1p20f))};
+    return {byte, from_fp8_magnitude(byte), __builtin_bit_cast(Word, largest_bits > mlxconvert::bits_of(0x1p20f))};
   } else {
     const Float scale = round<dtype>(largest_element / (mode == Mode::mxfp8 ? 448.0f : 6.0f));
     const auto is_zero = scale == 0.0f;
@@ -75,7 +70,7 @@ MLXCONVERT_INLINE Scales scales_of(Word largest_bits) {
 template <DType dtype, Mode mode>
 MLXCONVERT_INLINE void quantize_microscaling_stretch(const uint8_t* w, size_t count, uint8_t* packed, uint8_t* scales) {
   constexpr size_t element = size_of(dtype);
-  constexpr size_t group_size = mode == Mode::nvfp4 ? 16 : 32;
+  constexpr size_t group_size = microscaling_group<mode>;
   const size_t groups = count / group_size;
   if (groups > stretch_groups) __builtin_unreachable();
 
@@ -90,12 +85,17 @@ MLXCONVERT_INLINE void quantize_microscaling_stretch(const uint8_t* w, size_t co
   for (size_t group = groups; group % lanes != 0; group++) largest_bits[group] = 0;
 
   alignas(64) uint8_t scale_bytes[stretch_groups];
-  alignas(64) float factor[stretch_groups];
+  alignas(64) float factors[stretch_groups];
+  Divisors divisors;
   alignas(64) uint32_t special[stretch_groups];
   for (size_t group = 0; group < groups; group += lanes) {
     const Scales found = scales_of<dtype, mode>(load<Word>(largest_bits + group));
     store(scale_bytes + group, low_bytes(found.byte));
-    store(factor + group, found.factor);
+    if constexpr (mode == Mode::nvfp4) {
+      divisors.set(group, found.factor);
+    } else {
+      store(factors + group, found.factor);
+    }
     store(special + group, found.special);
   }
 
@@ -103,14 +103,13 @@ MLXCONVERT_INLINE void quantize_microscaling_stretch(const uint8_t* w, size_t co
   for (size_t group = 0; group < groups; group++) {
     for (size_t i = group * group_size; i < (group + 1) * group_size; i += lanes) {
       const Float x = read<dtype>(w + i * element);
-      Word code;
-      if constexpr (mode == Mode::mxfp8) {
-        code = to_fp8_magnitude(x * factor[group]) | (bits_of(x) >> 24 & 0x80);
-      } else if constexpr (mode == Mode::mxfp4) {  // by a power of two: there is nothing to round
-        code = to_fp4_with_sign<DType::float32>(x * factor[group], bits_of(x));
+      Float scaled;
+      if constexpr (mode == Mode::nvfp4) {
+        scaled = divisors[group].divide(x);
       } else {
-        code = to_fp4_with_sign<dtype>(x / factor[group], bits_of(x));
+        scaled = x * factors[group];
       }
+      const Word code = mode == Mode::mxfp8 ? to_fp8(scaled, bits_of(x)) : to_fp4(scaled, bits_of(x));
       store(codes + i, low_bytes(code));
     }
     if (special[group]) [[unlikely]] {
@@ -119,7 +118,7 @@ MLXCONVERT_INLINE void quantize_microscaling_stretch(const uint8_t* w, size_t co
     }
   }
   memcpy(scales, scale_bytes, groups);
-  pack<mode == Mode::mxfp8 ? 8 : 4>(codes, count, packed);
+  pack<microscaling_bits<mode>>(codes, count, packed);
 }
 
 // Whether one of eight fp8 codes is 0x7F or 0xFF.
@@ -138,9 +137,9 @@ MLXCONVERT_INLINE Float from_code(Byte code) {
 template <DType dtype, Mode mode>
 MLXCONVERT_INLINE void dequantize_microscaling_stretch(const uint8_t* packed, size_t count, const uint8_t* scales,
                                                        uint8_t* w) {
-  constexpr size_t group_size = mode == Mode::nvfp4 ? 16 : 32;
+  constexpr size_t group_size = microscaling_group<mode>;
   alignas(64) uint8_t codes[stretch];
-  unpack<mode == Mode::mxfp8 ? 8 : 4>(packed, count, codes);
+  unpack<microscaling_bits<mode>>(packed, count, codes);
   for (size_t at = 0; at < count; at += group_size, scales++) {
     const float factor = mode == Mode::nvfp4 ? from_fp8(*scales) : Number<dtype>::round(power_of_two(*scales - 127));
     bool plain = is_finite(factor);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { plural, showBytes, showCount, showSeconds } from "../../src/cli/units.ts";
+import { plural, showBytes, showCount, showSeconds } from "../src/units.ts";
 
 test.each([
   [0, "0 B"],

@@ -1,0 +1,250 @@
+/** Outputs that cannot be: places that are taken, strange or closed, and disks that are full. */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readdirSync, statfsSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { directoryWith } from "../support/files.ts";
+import { llamaConfig, type LlamaSize, llamaTensors, tensorFile } from "../support/llama.ts";
+import { expectRefusal, type Refusal } from "../support/refusal.ts";
+import { snapshot } from "../support/snapshot.ts";
+
+const size: LlamaSize = { layers: 1, hidden: 64, intermediate: 128, vocabulary: 4096 };
+const model = {
+  "model/config.json": llamaConfig(size),
+  "model/model.safetensors": tensorFile(llamaTensors(size)),
+  "model/tokenizer.json": "x".repeat(100_000),
+};
+const convertTo = (output: string, ...flags: string[]): string[] => [
+  "convert",
+  "model",
+  "-q",
+  "-o",
+  output,
+  ...flags,
+];
+
+const taken: readonly Refusal[] = [
+  {
+    what: "an output that exists",
+    files: () => ({ ...model, "out/config.json": "{}" }),
+    args: convertTo("out"),
+    error: /^out: already exists$/,
+    hint: /^--overwrite replaces it once the new model is complete, or choose another -o$/,
+  },
+  {
+    what: "an output that is empty",
+    files: () => ({ ...model, "out/x": "" }),
+    args: convertTo("out"),
+    error: /^out: already exists$/,
+    hint: /--overwrite/,
+  },
+  {
+    what: "an output file that exists",
+    files: () => ({ ...model, "out.safetensors": "" }),
+    args: convertTo("out.safetensors"),
+    error: /^out\.safetensors: already exists$/,
+    hint: /--overwrite/,
+  },
+  {
+    what: "photos in the place of the output",
+    files: () => ({ ...model, "out/holiday.jpg": "" }),
+    args: convertTo("out", "--overwrite"),
+    error: /^out: does not look like a model .*, so it is not replaced$/,
+    hint: /remove it yourself/,
+  },
+  {
+    what: "the source as the output",
+    files: () => model,
+    args: convertTo("model", "--overwrite"),
+    error: /^model: is the source$/,
+    hint: /the source is never changed/,
+  },
+  {
+    what: "the source's file as the output",
+    files: () => model,
+    args: ["convert", "model/model.safetensors", "-o", "model/model.safetensors", "--overwrite"],
+    error: /^model\/model\.safetensors: is the source$/,
+    hint: /the source is never changed/,
+  },
+  {
+    what: "the source spelled in another way",
+    files: () => model,
+    args: convertTo("./nothing/../model/", "--overwrite"),
+    error: /is the source$/,
+    hint: /the source is never changed/,
+  },
+  {
+    what: "a directory around the source",
+    files: () => ({ ...model, "config.json": "{}" }),
+    args: convertTo("../", "--overwrite"),
+    error: /contains the source model|contains the current directory|is or contains/,
+    hint: /choose another -o/,
+  },
+  {
+    what: "a file in the place of the directory",
+    files: () => ({ ...model, out: "" }),
+    args: convertTo("out", "--overwrite"),
+    error: /^out: is a file, expected a directory$/,
+    hint: /-o <name>\.safetensors/,
+  },
+  {
+    what: "a directory in the place of the file",
+    files: () => ({ ...model, "out.safetensors/x": "" }),
+    args: convertTo("out.safetensors", "--overwrite"),
+    error: /^out\.safetensors: is a directory, expected a file$/,
+    hint: /-o <dir>\/model\.safetensors/,
+  },
+  {
+    what: "an output inside a file",
+    files: () => model,
+    args: convertTo("model/config.json/out"),
+    error: /a part of the path is not a directory$/,
+    hint: /directories/,
+  },
+  {
+    what: "an output in /proc",
+    files: () => model,
+    args: convertTo("/proc/out"),
+    error: /^\/proc: (no such file or directory|permission denied|operation not permitted|is a directory)$/,
+    hint: /./,
+  },
+  {
+    what: "an output whose name is too long",
+    files: () => model,
+    args: convertTo("o".repeat(300)),
+    error: /the name is too long$/,
+    hint: /shorter/,
+  },
+  {
+    what: "an output whose name leaves no room for the unfinished one's",
+    files: () => model,
+    args: convertTo("o".repeat(250)),
+    error: /the name is too long$/,
+    hint: /shorter/,
+  },
+];
+
+describe("a place that is taken or cannot be", () => {
+  test.each(taken)("$what", (refusal) => expectRefusal(refusal));
+
+  test("a link, whose target would be replaced", async () => {
+    const dir = directoryWith({ ...model, "elsewhere/config.json": "{}" });
+    symlinkSync("elsewhere", join(dir, "out"));
+    await expectRefusal(
+      {
+        what: "a link",
+        args: convertTo("out", "--overwrite"),
+        error: /^out: is a symbolic link to elsewhere$/,
+        hint: /./,
+      },
+      dir,
+    );
+  });
+});
+
+const mounting = spawnSync("unshare", ["--mount", "true"]).status === 0 && process.getuid?.() === 0;
+
+/** A file system of its own in `dir`, gone when the test ends. */
+function mount(dir: string, options: string): void {
+  mkdirSync(dir, { recursive: true });
+  const { status, stderr } = spawnSync("mount", ["-t", "tmpfs", "-o", options, "tmpfs", dir], {
+    encoding: "utf8",
+  });
+  if (status !== 0) throw new Error(`mount: ${stderr}`);
+  onTestFinished(() => {
+    spawnSync("umount", ["--lazy", dir]);
+  });
+}
+
+/** A module for Node to load first: it runs `code` instead of a function of node:fs, which it calls `original`. */
+function instead(name: string, code: string): string[] {
+  const source = `
+    import fs from "node:fs";
+    import { syncBuiltinESMExports } from "node:module";
+    const original = fs.${name};
+    const fill = () => { try { for (;;) fs.appendFileSync("small/full", Buffer.alloc(4096)); } catch {} };
+    fs.${name} = (...args) => { ${code} };
+    syncBuiltinESMExports();`;
+  return ["--import", `data:text/javascript,${encodeURIComponent(source)}`];
+}
+
+describe.skipIf(!mounting)("a file system that says no (needs root and mount)", () => {
+  test("read-only", async () => {
+    const dir = directoryWith(model);
+    mount(join(dir, "small"), "ro");
+    for (const output of ["small/out", "small/a/b/out", "small/out.safetensors"]) {
+      await expectRefusal(
+        {
+          what: output,
+          args: convertTo(output),
+          error: /^.*small(\/a\/b)?: the file system is read-only$/,
+          hint: /another file system/,
+        },
+        dir,
+      );
+    }
+  });
+
+  test("too small for the output, before any work", async () => {
+    const dir = directoryWith(model);
+    mount(join(dir, "small"), "size=64k");
+    await expectRefusal(
+      {
+        what: "full",
+        args: convertTo("small/out"),
+        error: /^small\/out: no space left on the device: the output takes \d+ kB, \d+ kB are free$/,
+        hint: /another disk/,
+      },
+      dir,
+    );
+  });
+
+  test("full when the shards are made", async () => {
+    const dir = directoryWith(model);
+    mount(join(dir, "small"), "size=64k");
+    await expectRefusal(
+      {
+        what: "full",
+        args: convertTo("small/out"),
+        error: /^small\/out\/model\.safetensors: no space left on the device$/,
+        hint: /another disk/,
+      },
+      dir,
+      { node: instead("statfsSync", "return { ...original(...args), bavail: 1e9 };") },
+    );
+  });
+
+  test("full when the side files are copied, after the tensors", async () => {
+    const dir = directoryWith(model);
+    mount(join(dir, "small"), "size=500k");
+    expect(statfsSync(join(dir, "small")).bavail).toBe(125);
+    const source = snapshot(join(dir, "model"));
+    const { mlxConvert } = await import("../support/command.ts");
+    const run = await mlxConvert(convertTo("small/out"), {
+      cwd: dir,
+      node: instead("copyFileSync", "fill(); return original(...args);"),
+    });
+    expect(run.stderr).toMatch(
+      /^error: .*tokenizer\.json.*: no space left on the device\nhint: .*another disk\n$/,
+    );
+    expect(run.status).toBe(1);
+    expect(readdirSync(join(dir, "small"))).toEqual(["full"]);
+    expect(snapshot(join(dir, "model"))).toEqual(source);
+  });
+
+  test("a limit on the size of files", async () => {
+    const dir = directoryWith(model);
+    writeFileSync(join(dir, "empty"), "");
+    const { spawnSync: run } = await import("node:child_process");
+    const program = join(import.meta.dirname, "../../bin/mlx-convert.js");
+    const before = snapshot(dir);
+    const { status, stderr } = run(
+      "bash",
+      ["-c", 'ulimit -f 16 && exec "$@"', "bash", process.execPath, program, ...convertTo("out")],
+      { cwd: dir, encoding: "utf8" },
+    );
+    expect(stderr).toMatch(/^error: out\/model\.safetensors: the file becomes larger than .*\nhint: .*\n$/);
+    expect(status).toBe(1);
+    expect(snapshot(dir)).toEqual(before);
+  });
+});
