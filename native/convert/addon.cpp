@@ -127,7 +127,8 @@ class RunWorker final : public Napi::AsyncWorker {
   std::vector<Comparison> comparisons_;
 };
 
-// execute(files: {fd, path}[], jobs: Job[], threads: number, control: BigInt64Array) => Promise<{finished, comparisons}>
+// execute(files: {fd, path}[], jobs: Job[], threads: number, control: BigInt64Array) => Promise<{finished,
+// comparisons}>
 Napi::Value execute(const Napi::CallbackInfo& info) {
   auto worker = std::make_unique<RunWorker>(info.Env());
   const auto files = info[0].As<Napi::Array>();

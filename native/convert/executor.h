@@ -1,5 +1,5 @@
-// Runs jobs in tiles on all cores: a tile is read, computed and written by one thread, and memory holds no more than a tile
-// a thread. What goes where is decided before, by src/plan/lower.ts.
+// Runs jobs in tiles on all cores: a tile is read, computed and written by one thread, and memory holds no more than a
+// tile a thread. What goes where is decided before, by src/plan/lower.ts.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +29,8 @@ struct Comparison {
 // One tensor: written to its places (weight, scales, biases), or, when there is none, compared with `expected`.
 struct Job {
   ExpressionPtr input;
-  uint64_t tile;                // elements computed at a time, a multiple of the group size
-  std::optional<DType> dtype;   // of `input`, where kernels compute with it
+  uint64_t tile;               // elements computed at a time, a multiple of the group size
+  std::optional<DType> dtype;  // of `input`, where kernels compute with it
   std::optional<Quantization> quantization;
   std::vector<Place> places;
   ExpressionPtr expected;

@@ -5,8 +5,8 @@
 
 namespace mlxconvert {
 
-// The smallest block that is large enough; where there is none the largest gives way to a new one, so that blocks do not all
-// grow to the size of the largest.
+// The smallest block that is large enough; where there is none the largest gives way to a new one, so that blocks do
+// not all grow to the size of the largest.
 Scratch::Block Scratch::take(size_t size) {
   const auto smaller = [](const Block& a, const Block& b) { return a.size < b.size; };
   std::sort(free_.begin(), free_.end(), smaller);
@@ -206,8 +206,8 @@ class Dequantize final : public Expression {
     const bool whole = start == first * group() && wanted == groups * group();
     Scratch::Buffer values(scratch, whole ? 0 : groups * group() * item_bytes);
     std::byte* target = whole ? out : values.data();
-    best_kernels().dequantize(packed.data(), scales.data(), biases.data(), scales_dtype_, out_dtype_,
-                              groups * group(), quantization_, target);
+    best_kernels().dequantize(packed.data(), scales.data(), biases.data(), scales_dtype_, out_dtype_, groups * group(),
+                              quantization_, target);
     if (!whole) std::memcpy(out, target + (start - first * group()) * item_bytes, wanted * item_bytes);
   }
 

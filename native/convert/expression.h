@@ -73,12 +73,7 @@ ExpressionPtr make_scale(ExpressionPtr input, DType dtype, float factor, float o
 ExpressionPtr make_add(ExpressionPtr a, ExpressionPtr b, DType dtype);
 
 // `biases` is null for modes without.
-ExpressionPtr make_dequantize(
-    ExpressionPtr packed,
-    ExpressionPtr scales,
-    ExpressionPtr biases,
-    DType scales_dtype,
-    DType out_dtype,
-    const Quantization& quantization);
+ExpressionPtr make_dequantize(ExpressionPtr packed, ExpressionPtr scales, ExpressionPtr biases, DType scales_dtype,
+                              DType out_dtype, const Quantization& quantization);
 
 }  // namespace mlxconvert

@@ -86,7 +86,8 @@ class Source final : public Expression {
     return product;
   }
 
-  // Elements [begin, end) of the view that starts at `axis` and `offset`: whole boxes, and what sticks out at both ends.
+  // Elements [begin, end) of the view that starts at `axis` and `offset`: whole boxes, and what sticks out at both
+  // ends.
   void read_range(size_t axis, uint64_t offset, uint64_t begin, uint64_t end, std::byte* out, Scratch& scratch) const {
     const uint64_t inner = inner_count(axis), step = axes_[axis].stride * item_bytes;
     const uint64_t first = (begin + inner - 1) / inner, last = end / inner;
