@@ -4,6 +4,7 @@ import type { InspectReport, ScanReport } from "../index.ts";
 import { dtypeBits } from "../tensor/dtype.ts";
 import { elementCount, showShape } from "../tensor/shape.ts";
 import { collapse, groupBy, patternOf } from "../names.ts";
+import { showQuantization } from "./convert-text.ts";
 import { table } from "./table.ts";
 import { printable } from "./terminal.ts";
 import { plural, showBytes, showCount } from "../units.ts";
@@ -52,8 +53,8 @@ function tensorRow(equal: readonly InspectedTensor[]): string[] {
   return [names, ...cells(first), String(equal.length), showBytes(bytes * equal.length)];
 }
 
-const cells = ({ dtype, shape, layer }: InspectedTensor): string[] => [
-  dtype,
+const cells = ({ dtype, shape, layer, quantization }: InspectedTensor): string[] => [
+  quantization === undefined ? dtype : `${dtype}, ${showQuantization(quantization)}`,
   showShape(shape),
   layer === undefined ? "" : `${layer.kind}: ${layer.evidence}`,
 ];

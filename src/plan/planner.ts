@@ -3,7 +3,7 @@ import type { ModelConfig } from "../architectures/config.ts";
 import type { Weights } from "../architectures/apply.ts";
 import type { Architecture } from "../architectures/rules.ts";
 import { MlxConvertError } from "../errors.ts";
-import { quantizedParts } from "../quantization/modes.ts";
+import { type Quantization, quantizedParts } from "../quantization/modes.ts";
 import type { Checkpoint } from "../readers/checkpoint.ts";
 import {
   type DType,
@@ -73,7 +73,7 @@ export function makePlan(
       format: "mlx",
       mlx_convert: version,
       ...(singleFile !== undefined &&
-        options.quantization && { quantization: JSON.stringify(options.quantization) }),
+        options.quantization && { quantization: headerEntry(options.quantization, layerQuantization) }),
     },
   );
   const parameters = sum(weights, ({ expression }) => elementCount(expression.shape));
@@ -96,6 +96,17 @@ export function makePlan(
     workBytes: sum(placed.weights, ({ expression }) => bytesOf(expression)),
     ...fitMemory(placed.weights, options.threads ?? availableParallelism(), options.maxMemoryBytes),
   };
+}
+
+/** One file has no config.json beside it: its header says how it is quantized, in the same words. */
+function headerEntry(general: Quantization, layers: ReadonlyMap<string, LayerQuantization>): string {
+  const entry = ({ groupSize, bits, mode }: LayerQuantization): object => ({
+    group_size: groupSize,
+    bits,
+    mode,
+  });
+  const own = Object.fromEntries([...layers].map(([layer, how]) => [layer, entry(how)]));
+  return JSON.stringify({ ...entry(general), ...own });
 }
 
 /** What dtype a tensor gets in the output. */
@@ -137,7 +148,7 @@ function quantizedWeight(
   name: string,
   expression: Expression,
   dtype: FloatDType,
-  quantization: NonNullable<Unplaced["quantization"]>,
+  quantization: Quantization,
 ): Unplaced {
   const prefix = name.slice(0, name.length - "weight".length);
   const tensors = quantizedParts(expression.shape, dtype, quantization).map((part) => ({

@@ -23,10 +23,7 @@ describe("readConfig", () => {
   test.each([
     ['["llama"]', "expected a JSON object, got a list"],
     ["12", "expected a JSON object, got 12"],
-    [
-      '{"model_type": llama}',
-      'the config is not valid JSON: expected a value, got "l" (at character 15)',
-    ],
+    ['{"model_type": llama}', 'the config is not valid JSON: expected a value, got "l" (at character 15)'],
     ["", "this is an empty file, not a config"],
     [
       "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n",

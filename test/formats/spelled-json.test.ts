@@ -9,7 +9,12 @@ import {
 import { failure } from "../support/failure.ts";
 
 const parse = (text: string | Uint8Array): SpelledJson =>
-  parseSpelledJson(Buffer.from(text), { file: "config.json", what: "the config", maxBytes: 1e6, hint: "fetch it again" });
+  parseSpelledJson(Buffer.from(text), {
+    file: "config.json",
+    what: "the config",
+    maxBytes: 1e6,
+    hint: "fetch it again",
+  });
 
 describe("what is read is written again", () => {
   test.each([

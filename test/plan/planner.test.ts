@@ -302,6 +302,23 @@ describe("shards", () => {
   });
 });
 
+test("one file says in its header how it is quantized", () => {
+  const plan = planOf(tensors, undefined, {
+    singleFile: "x.safetensors",
+    quantization: q4,
+    overrides: [{ layers: /lm_head/, what: quantization("mxfp8") }],
+  });
+  const header = new TextDecoder().decode(plan.shards[0]?.header.subarray(8));
+  const { __metadata__: metadata } = JSON.parse(header) as { __metadata__: Record<string, string> };
+  expect(metadata["format"]).toBe("mlx");
+  expect(JSON.parse(metadata["quantization"] ?? "")).toEqual({
+    group_size: 64,
+    bits: 4,
+    mode: "affine",
+    lm_head: { group_size: 32, bits: 8, mode: "mxfp8" },
+  });
+});
+
 describe("memory", () => {
   test("a limit makes tiles smaller, then threads fewer", () => {
     const all = planOf(tensors, undefined, { threads: 16 });
@@ -358,12 +375,15 @@ describe("a source that is quantized already", () => {
         "fc.biases": ["float16", [8, 1]],
       } as Tensors,
     ],
-  ])("is refused for %s, but for a plain change of container", (evidence, config, what) => {
-    const error = failure(() => planOf(what, config));
-    expect(error.message).toBe(
-      `model: the model is quantized already (it has ${evidence}), which this version cannot undo`,
-    );
-    expect(error.hint).toBe(hint);
-    expect(names(planOf(what, config, { layout: "keep" }))).toEqual(Object.keys(what));
-  });
+  ] as [string, object | undefined, Tensors][])(
+    "is refused for %s, but for a plain change of container",
+    (evidence, config, what) => {
+      const error = failure(() => planOf(what, config));
+      expect(error.message).toBe(
+        `model: the model is quantized already (it has ${evidence}), which this version cannot undo`,
+      );
+      expect(error.hint).toBe(hint);
+      expect(names(planOf(what, config, { layout: "keep" }))).toEqual(Object.keys(what));
+    },
+  );
 });

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { resolve } from "node:path";
 
-const program = resolve(import.meta.dirname, "../../bin/mlx-convert.js");
+export const program = resolve(import.meta.dirname, "../../bin/mlx-convert.js");
 
 export interface CommandResult {
   /** Null where a signal ended it. */

@@ -81,11 +81,17 @@ export const mixtralConfig = (size: MixtralSize): string =>
 export type Fill = "numbers" | "hole";
 
 /** Writes a llama's directory; returns its path. */
-export function writeLlama(dir: string, size: LlamaSize, fill: Fill): string {
+export const writeLlama = (dir: string, size: LlamaSize, fill: Fill): string =>
+  writeModel(dir, llamaConfig(size), llamaTensors(size), fill);
+
+export const writeMixtral = (dir: string, size: MixtralSize, fill: Fill): string =>
+  writeModel(dir, mixtralConfig(size), mixtralTensors(size), fill);
+
+function writeModel(dir: string, config: string, tensors: readonly MadeTensor[], fill: Fill): string {
   mkdirSync(dir, { recursive: true });
-  writeFileSync(join(dir, "config.json"), llamaConfig(size));
+  writeFileSync(join(dir, "config.json"), config);
   writeFileSync(join(dir, "tokenizer.json"), '{"version": "1.0"}');
-  writeTensorFile(join(dir, "model.safetensors"), llamaTensors(size), fill);
+  writeTensorFile(join(dir, "model.safetensors"), tensors, fill);
   return dir;
 }
 
