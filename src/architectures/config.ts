@@ -62,6 +62,16 @@ export class ModelConfig {
     this.path = path;
   }
 
+  /** The same with each missing field taken from the other name that some checkpoints have for it. */
+  withNames(names: Readonly<Record<string, string>>): ModelConfig {
+    const fields = new Map(this.raw);
+    for (const [name, other] of Object.entries(names)) {
+      const value = fields.get(other);
+      if (value !== undefined && !fields.has(name)) fields.set(name, value);
+    }
+    return new ModelConfig(fields, this.file, this.path);
+  }
+
   get modelType(): string | undefined {
     return this.string("model_type");
   }

@@ -2,6 +2,7 @@ import { type Architecture, dropTiedHead, stackExperts } from "./rules.ts";
 
 export const qwen3Moe: Architecture = {
   modelType: "qwen3_moe",
+  configNames: { num_experts: "num_local_experts" }, // transformers 5 writes the second
   rules: [
     dropTiedHead(true),
     ...stackExperts(String.raw`model\.layers\.\d+\.mlp`, "num_experts", {

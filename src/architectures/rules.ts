@@ -50,6 +50,8 @@ export interface Architecture {
   readonly layerRules?: readonly LayerRule[];
   /** Two-dimensional weights that belong to no Linear or Embedding, by the path of their layer. */
   readonly notQuantizable?: RegExp;
+  /** Fields of config.json that mlx-lm reads under another name than some checkpoints have: mlx-lm's name → the other. */
+  readonly configNames?: Readonly<Record<string, string>>;
   /** Tensors that `--dtype` leaves alone. */
   readonly keepDtype?: RegExp;
 }

@@ -9,15 +9,18 @@ import type { PlanOptions } from "./options.ts";
 
 export interface ArrangedModel extends Arranged {
   readonly architecture: Architecture | undefined;
+  /** With the names that the architecture's models read. */
+  readonly config: ModelConfig | undefined;
 }
 
 /** The tensors of the model under their names in MLX, by the rules of its architecture, or as they are where it has none. */
 export function arrange(
   checkpoint: Checkpoint,
-  config: ModelConfig | undefined,
+  sourceConfig: ModelConfig | undefined,
   options: Pick<PlanOptions, "architecture" | "layout">,
 ): ArrangedModel {
-  const architecture = chooseArchitecture(config, options);
+  const architecture = chooseArchitecture(sourceConfig, options);
+  const config = sourceConfig?.withNames(architecture?.configNames ?? {});
   const arranged =
     architecture !== undefined && config !== undefined
       ? applyArchitecture(checkpoint, architecture, config)
@@ -30,7 +33,7 @@ export function arrange(
       file: checkpoint.source,
       hint: "give the file or directory that holds the weights",
     });
-  return { architecture, ...arranged };
+  return { architecture, config, ...arranged };
 }
 
 function chooseArchitecture(

@@ -1,4 +1,5 @@
 import type { Dropped } from "../architectures/apply.ts";
+import type { ModelConfig } from "../architectures/config.ts";
 import type { Quantization } from "../quantization/modes.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Shape } from "../tensor/shape.ts";
@@ -48,6 +49,8 @@ export interface Plan {
   readonly format: string;
   /** The model_type whose rules were applied, or undefined: names and layout as in the source. */
   readonly architecture: string | undefined;
+  /** The source's config, from which the output's is made. */
+  readonly config: ModelConfig | undefined;
   readonly quantization: Quantization | undefined;
   readonly layerQuantization: ReadonlyMap<string, LayerQuantization>;
   readonly weights: readonly PlannedWeight[];

@@ -29,16 +29,16 @@ const defaultShardBytes = 5 * 2 ** 30;
 
 /**
  * Decides what becomes of every tensor of a checkpoint. Reads nothing and writes nothing.
- * @param config the source's config.json, where it has one
+ * @param sourceConfig the source's config.json, where it has one
  * @throws MlxConvertError for whatever would go wrong later
  */
 export function makePlan(
   checkpoint: Checkpoint,
-  config: ModelConfig | undefined,
+  sourceConfig: ModelConfig | undefined,
   options: PlanOptions = {},
 ): Plan {
-  refuseQuantized(checkpoint, config, options);
-  const { architecture, weights: named, dropped } = arrange(checkpoint, config, options);
+  refuseQuantized(checkpoint, sourceConfig, options);
+  const { architecture, config, weights: named, dropped } = arrange(checkpoint, sourceConfig, options);
   const chooser = makeChooser(named, architecture, options);
   const dtypeOf = dtypeRule(architecture, config, options);
 
@@ -82,6 +82,7 @@ export function makePlan(
     source: checkpoint.source,
     format: checkpoint.format,
     architecture: architecture?.modelType,
+    config,
     quantization: options.quantization,
     layerQuantization,
     ...placed,

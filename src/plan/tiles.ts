@@ -30,7 +30,7 @@ export function tileElements(
   const contiguous = isContiguous(expression);
   const bytes = Math.max((contiguous ? tileBytes : transposedTileBytes) * scale, smallestTileBytes);
   const wanted = bytes / itemBytes(expression);
-  const row = contiguous ? 1 : elementCount(expression.shape.slice(1));
+  const row = contiguous ? 1 : Math.max(1, elementCount(expression.shape.slice(1)));
   const quantum =
     row <= wanted && row % (quantization?.groupSize ?? 1) === 0 ? row : (quantization?.groupSize ?? 1);
   return Math.max(1, Math.floor(wanted / quantum)) * quantum;

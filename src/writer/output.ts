@@ -60,7 +60,7 @@ export function createOutput(plan: Plan, model: OpenedModel, request: Request): 
     writeRest() {
       if (single) return;
       for (const file of beside) copySideFile(file, output.path(file.to), join(request.output, file.to));
-      const config = configText(plan, model, request);
+      const config = configText(plan, request);
       if (config !== undefined) output.write("config.json", config);
       output.write("model.safetensors.index.json", indexText(plan));
       output.write("README.md", modelCard(plan, model, request));
@@ -101,12 +101,12 @@ function createShard(path: string, { header, dataBytes }: Shard, name: string): 
   }
 }
 
-function configText(plan: Plan, { config }: OpenedModel, { dtype, layout }: Request): string | undefined {
+function configText(plan: Plan, { dtype, layout }: Request): string | undefined {
   const quantization =
     plan.quantization !== undefined
       ? { default: plan.quantization, layers: plan.layerQuantization }
       : layout === "keep" && ("source" as const);
-  return outputConfig(config, { ...(dtype && { dtype }), ...(quantization && { quantization }) });
+  return outputConfig(plan.config, { ...(dtype && { dtype }), ...(quantization && { quantization }) });
 }
 
 function indexText(plan: Plan): string {

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 import safetensors_file
 from families import FAMILIES, QWEN3_MOE, Tiny, save
+from models import write_json
 from programs import (
     Pair,
     assert_same_config,
@@ -57,6 +58,10 @@ def label(case: tuple[Tiny, tuple[str, ...]]) -> str:
     return " ".join([tiny.name, *flags])
 
 
+def family(name: str) -> Tiny:
+    return next(tiny for tiny in FAMILIES if tiny.name == name)
+
+
 CASES = [(tiny, flags) for tiny in FAMILIES for flags in [(), *QUANTIZE]]
 each_case = pytest.mark.parametrize("pair", CASES, indirect=True, ids=label, scope="module")
 each_family = pytest.mark.parametrize("tiny", FAMILIES, ids=lambda tiny: tiny.name)
@@ -88,10 +93,23 @@ def test_mlx_lm_computes_the_same(tiny: Tiny, spelling: str, directory) -> None:
 
 
 @pytest.mark.parametrize("flags", [(), QUANTIZE[0], QUANTIZE[2]], ids=" ".join)
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", None])
+@pytest.mark.parametrize("name", ["llama", "qwen2-tied"])
+def test_the_config_says_the_dtype(name: str, dtype: str | None, flags: tuple[str, ...], directory, tmp_path: Path) -> None:
+    """Checkpoints are often saved in another dtype than their config says; mlx_lm casts to what it says."""
+    source = tmp_path / "source"
+    shutil.copytree(directory(family(name)), source)
+    write_json(source / "config.json", read_json(source / "config.json") | {"torch_dtype": dtype})
+    with converted(source, flags) as pair:
+        assert_same_tensors(pair.ours, pair.theirs)
+        assert_same_index(pair.ours, pair.theirs)
+
+
+@pytest.mark.parametrize("flags", [(), QUANTIZE[0], QUANTIZE[2]], ids=" ".join)
 @pytest.mark.parametrize("name", ["llama-tied", "qwen3_moe"])
 def test_torch_files_give_the_same(name: str, flags: tuple[str, ...], directory, tmp_path: Path) -> None:
     """`pytorch_model.bin` as older models have it: with the tied head, which shares the embedding's storage."""
-    [tiny] = [tiny for tiny in FAMILIES if tiny.name == name]
+    tiny = family(name)
     source, bin_source = directory(tiny), tmp_path / "bin"
     shutil.copytree(source, bin_source, ignore=shutil.ignore_patterns("*.safetensors"))
     state = load_file(source / "model.safetensors")
@@ -118,8 +136,7 @@ def test_mlx_lm_loads_small_shards(tiny: Tiny, directory) -> None:
 
 def test_router_keeps_eight_bits(directory) -> None:
     """mlx_lm's own rule for this architecture, so that the comparison above is known to have met it."""
-    [tiny] = [tiny for tiny in FAMILIES if tiny.name == "qwen3_moe"]
-    with converted(directory(tiny), QUANTIZE[1]) as pair:
+    with converted(directory(family("qwen3_moe")), QUANTIZE[1]) as pair:
         quantization = read_json(pair.ours / "config.json")["quantization"]
     router = {"group_size": 64, "bits": 8}
     gates = {f"model.layers.{layer}.mlp.gate": router for layer in (0, 2)}

@@ -1,11 +1,190 @@
 /** The command is stopped at random moments of its work: nothing loads as a model that is not whole. */
-import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import type { ChildProcess } from "node:child_process";
+import { existsSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import * as fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { readSafetensorsHeader } from "../../src/formats/safetensors.ts";
-import { withFile } from "../../src/io/byte-source.ts";
+import { expect, test } from "vitest";
 import { type CommandResult, mlxConvert } from "../support/command.ts";
-import { temporaryDirectory } from "../support/files.ts";
+import { directoryWith } from "../support/files.ts";
 import { writeLlama } from "../support/llama.ts";
 import { snapshot } from "../support/snapshot.ts";
+
+type Snapshot = ReturnType<typeof snapshot>;
+
+/** A moment of a run: so long after its start, or after everything is written and only the commit is left. */
+interface Moment {
+  readonly after: "start" | "written";
+  /** Of the time that an undisturbed run takes, or its commit. */
+  readonly share: number;
+}
+
+const moment: fc.Arbitrary<Moment> = fc.record({
+  after: fc.constantFrom("start", "start", "written"),
+  share: fc.double({ min: 0, max: 1.1, noNaN: true }),
+});
+
+/** What there is to convert, and what comes of it undisturbed. */
+interface Arena {
+  readonly dir: string;
+  readonly whole: Snapshot;
+  /** Of a model that is converted in no time: the next run, and what is overwritten. */
+  readonly small: Snapshot;
+  readonly milliseconds: number;
+}
+
+const arguments_ = (source: string, flags: readonly string[] = []): string[] => {
+  return ["convert", source, "-q", "-o", "out", "--quiet", ...flags];
+};
+
+async function arena(): Promise<Arena> {
+  const dir = directoryWith();
+  writeLlama(join(dir, "model"), { layers: 6, hidden: 512, intermediate: 1408, vocabulary: 8192 }, "numbers");
+  writeLlama(join(dir, "small"), { layers: 1, hidden: 64, intermediate: 128, vocabulary: 96 }, "numbers");
+  const seconds: number[] = [];
+  const run = async (source: string): Promise<Snapshot> => {
+    const result = await mlxConvert(arguments_(source), { cwd: dir });
+    expect(result).toMatchObject({ status: 0, stderr: "" });
+    seconds.push(result.seconds);
+    const made = snapshot(join(dir, "out"));
+    rmSync(join(dir, "out"), { recursive: true });
+    return made;
+  };
+  const small = await run("small");
+  const whole = await run("model");
+  return { dir, whole, small, milliseconds: 1000 * (seconds.at(-1) ?? 0) };
+}
+
+/** Runs the command and sends it a signal at a moment of its work. */
+async function stopAt(
+  { dir, milliseconds }: Arena,
+  { after, share }: Moment,
+  signal: NodeJS.Signals,
+  args: readonly string[],
+): Promise<CommandResult> {
+  const stop = async (child: ChildProcess): Promise<void> => {
+    const running = (): boolean => child.exitCode === null && child.signalCode === null;
+    if (after === "written") while (running() && !isWritten(dir)) await sleep(1);
+    await sleep(share * (after === "start" ? milliseconds : milliseconds / 4));
+    child.kill(signal);
+  };
+  return mlxConvert(args, { cwd: dir, onStart: (child) => void stop(child) });
+}
+
+const remains = (dir: string): string[] => {
+  return readdirSync(dir).filter((name) => !["model", "small", "out"].includes(name));
+};
+
+/** The model card is the last file that is written. */
+const isWritten = (dir: string): boolean =>
+  remains(dir).some((name) => existsSync(join(dir, name, "README.md.partial")));
+
+/** The directories below `dir` that something may take for a model. */
+function models(dir: string): string[] {
+  const names = readdirSync(dir, { recursive: true, encoding: "utf8" });
+  const files = names.filter((name) => /(^|\/)(config\.json|[^/]*\.safetensors)$/.test(name));
+  const places = new Set(files.map((name) => name.slice(0, name.lastIndexOf("/"))));
+  return [...places].filter((place) => !["model", "small"].includes(place));
+}
+
+const check = { numRuns: 50, endOnFailure: true, verbose: true };
+
+test("kill -9: what is there afterwards is whole, and the next run does not care", {
+  timeout: 240_000,
+}, async () => {
+  const field = await arena();
+  const { dir, whole, small } = field;
+  let leftBehind = 0;
+  await fc.assert(
+    fc.asyncProperty(moment, async (when) => {
+      const { status } = await stopAt(field, when, "SIGKILL", arguments_("model"));
+      // Between the names of the last file and of the directory lies one system call, where all is durable and complete.
+      for (const place of models(dir)) expect(snapshot(join(dir, place))).toEqual(whole);
+      if (status === 0) expect(models(dir)).toEqual(["out"]);
+      leftBehind += remains(dir).length;
+      rmSync(join(dir, "out"), { recursive: true, force: true });
+
+      const next = await mlxConvert(arguments_("small"), { cwd: dir });
+      expect(next).toMatchObject({ status: 0, stderr: "" });
+      expect(readdirSync(dir)).toEqual(["model", "out", "small"]);
+      expect(snapshot(join(dir, "out"))).toEqual(small);
+      rmSync(join(dir, "out"), { recursive: true });
+    }),
+    check,
+  );
+  // Else nothing was tested.
+  expect(leftBehind).toBeGreaterThan(5);
+});
+
+test("kill -9 with --overwrite: the place has the old model or the new one", {
+  timeout: 240_000,
+}, async () => {
+  const field = await arena();
+  const { dir, whole, small } = field;
+  await mlxConvert(arguments_("small"), { cwd: dir });
+  const seen = new Set<Snapshot>();
+  await fc.assert(
+    fc.asyncProperty(moment, async (when) => {
+      await stopAt(field, when, "SIGKILL", arguments_("model", ["--overwrite"]));
+      const there = snapshot(join(dir, "out"));
+      const which = there["config.json"] === small["config.json"] ? small : whole;
+      expect(there).toEqual(which);
+      seen.add(which);
+
+      const next = await mlxConvert(arguments_("small", ["--overwrite"]), { cwd: dir });
+      expect(next).toMatchObject({ status: 0, stderr: "" });
+      expect(readdirSync(dir)).toEqual(["model", "out", "small"]);
+      expect(snapshot(join(dir, "out"))).toEqual(small);
+    }),
+    { ...check, numRuns: 30 },
+  );
+  expect(seen.size).toBe(2);
+});
+
+test("SIGINT and SIGTERM: one line, and nothing is left", { timeout: 240_000 }, async () => {
+  const field = await arena();
+  const { dir, whole } = field;
+  const statuses = { SIGINT: 130, SIGTERM: 143 } as const;
+  let stopped = 0;
+  await fc.assert(
+    fc.asyncProperty(moment, fc.constantFrom("SIGINT", "SIGTERM"), async (when, signal) => {
+      const run = await stopAt(field, when, signal, arguments_("model"));
+      expect(run.stdout).toBe("");
+      if (existsSync(join(dir, "out"))) {
+        // Too late: the run was complete.
+        expect(snapshot(join(dir, "out"))).toEqual(whole);
+        rmSync(join(dir, "out"), { recursive: true });
+      } else if (run.signal === null) {
+        expect(run.stderr).toBe("interrupted: nothing was written to out\n");
+        expect(run.status).toBe(statuses[signal]);
+        stopped++;
+      } else {
+        // Too early: Node itself was still starting.
+        expect(run).toMatchObject({ signal, stderr: "" });
+      }
+      expect(readdirSync(dir)).toEqual(["model", "small"]);
+    }),
+    { ...check, numRuns: 40 },
+  );
+  expect(stopped).toBeGreaterThan(5);
+});
+
+test("a run whose number a dead one had takes its remains for its own", async () => {
+  const { dir, small } = await arena();
+  const run = await mlxConvert(arguments_("model"), {
+    cwd: dir,
+    onStart: (child) => void killWhenWritten(dir, child),
+  });
+  expect(run.signal).toBe("SIGKILL");
+  const [left = ""] = remains(dir);
+  // Another machine's, on a shared disk, are not touched: nobody here knows whether it still runs.
+  renameSync(join(dir, left), join(dir, left.replace(/\.[^.]+\.\d+$/, ".elsewhere.1")));
+  expect(await mlxConvert(arguments_("small"), { cwd: dir })).toMatchObject({ status: 0, stderr: "" });
+  expect(snapshot(join(dir, "out"))).toEqual(small);
+  expect(remains(dir)).toEqual(["out.mlx-convert-partial.elsewhere.1"]);
+});
+
+async function killWhenWritten(dir: string, child: ChildProcess): Promise<void> {
+  while (child.exitCode === null && !isWritten(dir)) await sleep(1);
+  child.kill("SIGKILL");
+}

@@ -113,6 +113,14 @@ describe("stacked experts", () => {
     expect([...plan.layerQuantization]).toEqual([["model.layers.0.mlp.gate", { bits: 8, groupSize: 64 }]]);
   });
 
+  test("the config may name their number as transformers 5 does, and the output has both names", () => {
+    const { num_experts, ...rest } = config;
+    const plan = planOf(experts(4), { ...rest, num_local_experts: num_experts });
+    expect(plan.weights.length).toBe(3);
+    expect(plan.config?.number("num_experts")).toBe(4);
+    expect(plan.config?.number("num_local_experts")).toBe(4);
+  });
+
   test("one of them missing is found before any work", () => {
     const { ["model.layers.0.mlp.experts.2.up_proj.weight"]: _, ...rest } = experts(4);
     expect(failure(() => planOf(rest, config)).message).toBe(
@@ -332,6 +340,13 @@ describe("memory", () => {
     expect(error.message).toMatch(/^--max-memory 1MB is too little: this takes \d+MB$/);
     expect(error.hint).toMatch(/^--max-memory \d+MB$/);
   });
+});
+
+test("a rearranged tensor may be empty", () => {
+  const checkpoint = checkpointOf({ x: ["float32", [3, 0, 2]] });
+  const [x] = checkpoint.tensors.values();
+  const turned = new Map([["x", { ...(x as NonNullable<typeof x>), strides: [1, 7, 3] }]]);
+  expect(makePlan({ ...checkpoint, tensors: turned }, undefined).bytes).toBe(0);
 });
 
 test("an unknown model_type is an error with the nearest", () => {

@@ -1,3 +1,4 @@
+import { closeSync, openSync, writeSync } from "node:fs";
 import { MlxConvertError } from "../../src/errors.ts";
 import type { ByteSource } from "../../src/io/byte-source.ts";
 
@@ -36,6 +37,18 @@ export function makeZip(parts: readonly Part[], options: ZipOptions = {}): Buffe
   const bytes = Buffer.concat(directory);
   const count = options.claimedCount ?? parts.length;
   return Buffer.concat([...locals, bytes, endRecords(count, bytes.length, offset, options)]);
+}
+
+/** Writes a zip whose last entry is a hole of many bytes, which takes no disk and reads as zeros. */
+export function writeZipWithHole(path: string, parts: readonly Part[], name: string, bytes: number): void {
+  const zip = makeZip([...parts, { name, data: new Uint8Array(0), claimedBytes: bytes }]);
+  const place = zip.length - 22 + 16;
+  const directory = zip.readUInt32LE(place);
+  zip.writeUInt32LE(directory + bytes, place);
+  const fd = openSync(path, "w");
+  writeSync(fd, zip, 0, directory, 0);
+  writeSync(fd, zip, directory, zip.length - directory, directory + bytes);
+  closeSync(fd);
 }
 
 function localHeader(part: Part): Buffer {
