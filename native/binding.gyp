@@ -33,7 +33,7 @@
         ["target_arch == 'arm64'", {"sources": ["kernels/vector/neon.cpp"]}],
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
-      "defines": ["NAPI_CPP_EXCEPTIONS", "NAPI_VERSION=8"],
+      "defines": ["NAPI_CPP_EXCEPTIONS", "NODE_ADDON_API_CPP_EXCEPTIONS_ALL", "NAPI_VERSION=8"],
     },
   ],
   "conditions": [

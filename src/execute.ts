@@ -1,7 +1,7 @@
 /** Carries out jobs in the addon: opens the files, reports progress, stops when asked. */
 import { closeSync, openSync } from "node:fs";
 import { MlxConvertError } from "./errors.ts";
-import { systemError } from "./io/byte-source.ts";
+import { beingWritten, systemError } from "./io/byte-source.ts";
 import { addon, type Comparison } from "./native.ts";
 import type { NativeJob } from "./plan/jobs.ts";
 
@@ -69,6 +69,7 @@ function openAll({ inputs, outputs = [] }: Work): { fd: number; path: string }[]
 
 function fromAddon(error: unknown): MlxConvertError {
   if (error instanceof MlxConvertError) return error;
-  const { path, message } = error as NodeJS.ErrnoException;
-  return path === undefined ? new MlxConvertError(message, { cause: error }) : systemError(error, path);
+  const { path, errno, message } = error as NodeJS.ErrnoException;
+  if (path === undefined) return new MlxConvertError(message, { cause: error });
+  return systemError(error, path, errno === undefined ? beingWritten : undefined);
 }

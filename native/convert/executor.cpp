@@ -6,6 +6,7 @@
 #include <cstring>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 namespace mlxconvert {
@@ -32,6 +33,7 @@ void write_tile(const Job& job, const Tile& tile, Scratch& scratch) {
   job.input->evaluate(tile.start, tile.count, values.data(), scratch);
   const auto put = [&job](size_t place, uint64_t at, const void* data, uint64_t size) {
     write_at(*job.places[place].file, job.places[place].offset + at, data, size);
+    if (place == 0) will_sync(*job.places[place].file, job.places[place].offset + at, size);
   };
   if (!job.quantization) {
     put(0, tile.start * item, values.data(), tile.count * item);
@@ -57,7 +59,10 @@ Comparison compare_bytes(const std::byte* a, const std::byte* b, uint64_t count,
   return result;
 }
 
-Comparison compare_floats(const float* actual, const float* expected, uint64_t count) {
+template <typename Float>
+Comparison compare_floats(const std::byte* actual_bytes, const std::byte* expected_bytes, uint64_t count) {
+  const auto* actual = reinterpret_cast<const Float*>(actual_bytes);
+  const auto* expected = reinterpret_cast<const Float*>(expected_bytes);
   Comparison result;
   for (uint64_t i = 0; i < count; ++i) {
     const double a = actual[i], e = expected[i];
@@ -84,10 +89,11 @@ Comparison compare_tile(const Job& job, const Tile& tile, Scratch& scratch) {
   job.input->evaluate(tile.start, tile.count, actual.data(), scratch);
   job.expected->evaluate(tile.start, tile.count, expected.data(), scratch);
   if (!job.dtype) return compare_bytes(actual.data(), expected.data(), tile.count, item);
+  if (job.dtype == DType::float64) return compare_floats<double>(actual.data(), expected.data(), tile.count);
   Scratch::Buffer a(scratch, tile.count * sizeof(float)), e(scratch, tile.count * sizeof(float));
   best_kernels().cast(actual.data(), *job.dtype, a.data(), DType::float32, tile.count);
   best_kernels().cast(expected.data(), *job.dtype, e.data(), DType::float32, tile.count);
-  return compare_floats(reinterpret_cast<float*>(a.data()), reinterpret_cast<float*>(e.data()), tile.count);
+  return compare_floats<float>(a.data(), e.data(), tile.count);
 }
 
 }  // namespace
@@ -133,7 +139,11 @@ bool run(const std::vector<Job>& jobs, unsigned threads, const Control& control,
   };
 
   std::vector<std::thread> pool;
-  for (unsigned i = 1; i < threads; ++i) pool.emplace_back(work);
+  try {
+    for (unsigned i = 1; i < threads && i < tiles.size(); ++i) pool.emplace_back(work);
+  } catch (const std::system_error&) {
+    // The system allows no more threads: those that there are do the work.
+  }
   work();
   for (std::thread& thread : pool) thread.join();
   if (failure) std::rethrow_exception(failure);

@@ -24,6 +24,7 @@ struct Comparison {
   double non_finite = 0;       // elements that are not finite although the expected one is
 
   void add(const Comparison& other);
+  bool operator==(const Comparison&) const = default;
 };
 
 // One tensor: written to its places (weight, scales, biases), or, when there is none, compared with `expected`.

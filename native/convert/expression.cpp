@@ -30,7 +30,7 @@ class Concat final : public Expression {
  public:
   Concat(uint64_t outer, std::vector<ExpressionPtr> parts) : outer_(outer), parts_(std::move(parts)) {
     item_bytes = parts_.front()->item_bytes;
-    for (const auto& part : parts_) row_ += part->count / outer_;
+    for (const auto& part : parts_) row_ += width_of(*part);
     count = outer_ * row_;
   }
 
@@ -68,12 +68,15 @@ class Concat final : public Expression {
     uint64_t at;            // where the first element goes in the result
   };
 
+  uint64_t width_of(const Expression& part) const { return outer_ == 0 ? 0 : part.count / outer_; }
+
   template <typename Use>
   void for_each(uint64_t start, uint64_t wanted, Use use) const {
+    if (wanted == 0) return;
     const uint64_t end = start + wanted;
     uint64_t before = 0;
     for (const auto& part : parts_) {
-      const uint64_t width = part->count / outer_;
+      const uint64_t width = width_of(*part);
       // How many of the part's elements stand before position x of the result.
       const auto elements_before = [&](uint64_t x) {
         const uint64_t in_row = x % row_;
@@ -196,7 +199,7 @@ class Dequantize final : public Expression {
   }
 
   void evaluate(uint64_t start, uint64_t wanted, std::byte* out, Scratch& scratch) const override {
-    const uint64_t first = start / group(), groups = (start + wanted + group() - 1) / group() - first;
+    const auto [first, groups] = touched(start, wanted);
     Scratch::Buffer packed(scratch, groups * words() * 4), scales(scratch, groups * scales_->item_bytes);
     Scratch::Buffer biases(scratch, biases_ ? groups * biases_->item_bytes : 0);
     packed_->evaluate(first * words(), groups * words(), packed.data(), scratch);
@@ -212,11 +215,21 @@ class Dequantize final : public Expression {
   }
 
   void prefetch(uint64_t start, uint64_t wanted) const override {
-    packed_->prefetch(start / group() * words(), wanted / group() * words());
+    const auto [first, groups] = touched(start, wanted);
+    packed_->prefetch(first * words(), groups * words());
   }
 
  private:
+  struct Groups {
+    uint64_t first, count;
+  };
+  // The groups that a range has elements of.
+  Groups touched(uint64_t start, uint64_t wanted) const {
+    const uint64_t first = start / group();
+    return {first, (start + wanted + group() - 1) / group() - first};
+  }
   uint64_t group() const { return static_cast<uint64_t>(quantization_.group_size); }
+  // Packed words of a group.
   uint64_t words() const { return group() * static_cast<uint64_t>(quantization_.bits) / 32; }
 
   ExpressionPtr packed_, scales_, biases_;

@@ -12,14 +12,25 @@
 
 namespace mlxconvert {
 
+namespace {
+
+// Calls again what a signal interrupted.
+template <typename Call>
+auto uninterrupted(Call call) {
+  decltype(call()) result;
+  do {
+    result = call();
+  } while (result < 0 && errno == EINTR);
+  return result;
+}
+
+}  // namespace
+
 void read_at(const File& file, uint64_t offset, void* data, size_t size) {
   auto* at = static_cast<char*>(data);
   while (size > 0) {
-    const ssize_t got = pread(file.fd, at, size, static_cast<off_t>(offset));
-    if (got < 0) {
-      if (errno == EINTR) continue;
-      throw FileError(file, errno);
-    }
+    const ssize_t got = uninterrupted([&] { return pread(file.fd, at, size, static_cast<off_t>(offset)); });
+    if (got < 0) throw FileError(file, errno);
     if (got == 0) throw FileError(file, "the file became shorter while it was read");
     at += got;
     offset += static_cast<uint64_t>(got);
@@ -30,11 +41,8 @@ void read_at(const File& file, uint64_t offset, void* data, size_t size) {
 void write_at(const File& file, uint64_t offset, const void* data, size_t size) {
   const auto* at = static_cast<const char*>(data);
   while (size > 0) {
-    const ssize_t put = pwrite(file.fd, at, size, static_cast<off_t>(offset));
-    if (put < 0) {
-      if (errno == EINTR) continue;
-      throw FileError(file, errno);
-    }
+    const ssize_t put = uninterrupted([&] { return pwrite(file.fd, at, size, static_cast<off_t>(offset)); });
+    if (put <= 0) throw FileError(file, put < 0 ? errno : EIO);  // 0: trying again could go on for ever
     at += put;
     offset += static_cast<uint64_t>(put);
     size -= static_cast<size_t>(put);
@@ -43,7 +51,16 @@ void write_at(const File& file, uint64_t offset, const void* data, size_t size) 
 
 void will_read(const File& file, uint64_t offset, uint64_t size) {
 #if defined(POSIX_FADV_WILLNEED)
+  if (size == 0) return;  // which would mean all the rest of the file
   posix_fadvise(file.fd, static_cast<off_t>(offset), static_cast<off_t>(size), POSIX_FADV_WILLNEED);
+#else
+  (void)file, (void)offset, (void)size;
+#endif
+}
+
+void will_sync(const File& file, uint64_t offset, uint64_t size) {
+#if defined(SYNC_FILE_RANGE_WRITE)
+  sync_file_range(file.fd, static_cast<off_t>(offset), static_cast<off_t>(size), SYNC_FILE_RANGE_WRITE);
 #else
   (void)file, (void)offset, (void)size;
 #endif
@@ -51,12 +68,14 @@ void will_read(const File& file, uint64_t offset, uint64_t size) {
 
 void allocate(const File& file, uint64_t size) {
 #if defined(__linux__)
-  // Not posix_fallocate: glibc imitates it by writing to every block where the file system has no such call.
-  if (size > 0 && fallocate(file.fd, 0, 0, static_cast<off_t>(size)) != 0 && errno == ENOSPC) {
-    throw FileError(file, ENOSPC);
+  // Not posix_fallocate: glibc imitates it by writing to every block where the file system has no such call. Whatever
+  // else this call refuses, writing may still be possible.
+  if (size > 0 && uninterrupted([&] { return fallocate(file.fd, 0, 0, static_cast<off_t>(size)); }) != 0 &&
+      (errno == ENOSPC || errno == EDQUOT)) {
+    throw FileError(file, errno);
   }
 #endif
-  if (ftruncate(file.fd, static_cast<off_t>(size)) != 0) throw FileError(file, errno);
+  if (uninterrupted([&] { return ftruncate(file.fd, static_cast<off_t>(size)); }) != 0) throw FileError(file, errno);
 }
 
 bool exchange_paths(const std::string& a, const std::string& b) {

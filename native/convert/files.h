@@ -32,6 +32,9 @@ void write_at(const File& file, uint64_t offset, const void* data, size_t size);
 // Tells the system that these bytes are wanted soon. Only a hint.
 void will_read(const File& file, uint64_t offset, uint64_t size);
 
+// Lets the system bring these bytes to the disk while others are computed. Only a hint.
+void will_sync(const File& file, uint64_t offset, uint64_t size);
+
 // Gives a new file its final size and claims the space for it, so that a full disk is found before any work.
 void allocate(const File& file, uint64_t size);
 

@@ -129,7 +129,7 @@ class Source final : public Expression {
       wanted *= steps[i].size;
     }
     const uint64_t bytes = stretch * item_bytes;
-    if (axes == 0 || bytes <= small_stretch || stretch / waste <= wanted) {
+    if (bytes <= small_stretch || stretch / waste <= wanted) {
       Scratch::Buffer buffer(scratch, bytes);
       read_at(file_, offset, buffer.data(), bytes);
       copy_strided(item_bytes, buffer.data(), out, steps, axes);

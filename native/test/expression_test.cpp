@@ -55,7 +55,7 @@ TEST(concat_along_any_axis) {
     Inputs inputs;
     std::vector<Part> parts;
     std::vector<ExpressionPtr> expressions;
-    for (uint64_t p = 0; p < 1 + random() % 4; p++) {
+    for (uint64_t left = 1 + random() % 4; left > 0; left--) {
       const uint64_t width = random() % 8 == 0 ? random() % 300 : random() % 6;
       const Bytes bytes = random_bytes(outer * width * item, random());
       const bool turned = width > 0 && random() % 3 == 0;
@@ -63,7 +63,7 @@ TEST(concat_along_any_axis) {
       expressions.push_back(turned ? inputs.transposed(bytes, item, width) : inputs.array(bytes, item));
     }
     const ExpressionPtr joined = make_concat(outer, std::move(expressions));
-    check_ranges(*joined, concat(outer, parts), "seed 11, case " + std::to_string(i), random);
+    check_ranges(*joined, concat(outer, parts), "seed " + std::to_string(seed) + ", case " + std::to_string(i), random);
   }
 }
 
@@ -129,7 +129,8 @@ TEST(add_rounds_once) {
       Inputs inputs;
       const Bytes expected = elementwise(dtype, left, right, [](float x, float y) { return x + y; });
       const ExpressionPtr sum =
-          make_add(inputs.array(left, size_of(dtype)), inputs.transposed(transpose(right, size_of(dtype), 20), size_of(dtype), 15), dtype);
+          make_add(inputs.array(left, size_of(dtype)),
+                   inputs.transposed(transpose(right, size_of(dtype), 20), size_of(dtype), 15), dtype);
       check_ranges(*sum, expected, "add", random);
     }
   }
@@ -138,7 +139,8 @@ TEST(add_rounds_once) {
 TEST(scale_rounds_after_each_step) {
   std::mt19937 random(18);
   for (const DType dtype : weight_dtypes) {
-    for (const auto& [factor, offset] : {std::pair{1.1f, 0.3f}, {1.0f, 1.0f}, {0.0625f, 0.0f}, {1.0f, 0.0f}, {-3.3f, 1e-3f}}) {
+    for (const auto& [factor, offset] :
+         {std::pair{1.1f, 0.3f}, {1.0f, 1.0f}, {0.0625f, 0.0f}, {1.0f, 0.0f}, {-3.3f, 1e-3f}}) {
       const Bytes in = normal_weights(dtype, 300, 19);
       const auto step_by_step = [&, f = factor, o = offset](float x, float) { return rounded(dtype, x * f) + o; };
       const auto at_once = [&, f = factor, o = offset](float x, float) {
@@ -163,9 +165,8 @@ TEST(dequantize_of_any_range) {
         const Bytes expected = dequantize(*kernels_by_name("portable"), in, dtype, out, q);
         Inputs inputs;
         const size_t scale = affine ? size_of(dtype) : 1;
-        const ExpressionPtr values =
-            make_dequantize(inputs.array(in.packed, 4), inputs.array(in.scales, scale),
-                            affine ? inputs.array(in.biases, scale) : nullptr, dtype, out, q);
+        const ExpressionPtr values = make_dequantize(inputs.array(in.packed, 4), inputs.array(in.scales, scale),
+                                                     affine ? inputs.array(in.biases, scale) : nullptr, dtype, out, q);
         check_ranges(*values, expected, describe(q, dtype), random);
       }
     }
@@ -184,9 +185,8 @@ TEST(expressions_nest) {
   const ExpressionPtr whole = make_cast(make_concat(9, std::move(parts)), DType::bfloat16, DType::float32);
 
   const Bytes sum = elementwise(DType::bfloat16, transpose(a, 2, 40), b, [](float x, float y) { return x + y; });
-  const Bytes scaled = elementwise(DType::bfloat16, c, c, [](float x, float) {
-    return rounded(DType::bfloat16, x * 0.7f) + 1.0f;
-  });
+  const Bytes scaled =
+      elementwise(DType::bfloat16, c, c, [](float x, float) { return rounded(DType::bfloat16, x * 0.7f) + 1.0f; });
   const Bytes joined = concat(9, {{sum, 80}, {scaled, 34}});
   Bytes expected(joined.size() * 2);
   for (size_t i = 0; i < joined.size() / 2; i++) {

@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <exception>
 
 #include "check.h"
 
@@ -11,6 +12,9 @@ int main() {
     } catch (const Failure& failure) {
       failed++;
       printf("FAILED %s\n  %s\n", test.name, failure.text.c_str());
+    } catch (const std::exception& error) {
+      failed++;
+      printf("FAILED %s\n  it threw: %s\n", test.name, error.what());
     }
   }
   printf("%d passed, %d failed\n", passed, failed);

@@ -1,4 +1,7 @@
 // Any range of any strided view is what one finds by going to each element.
+#include <unistd.h>
+
+#include <algorithm>
 #include <numeric>
 
 #include "expressions.h"
@@ -36,8 +39,7 @@ Bytes gather(const Bytes& file, const View& view) {
 
 constexpr size_t file_bytes = size_t{3} << 20;
 
-void check_view(const Bytes& bytes, const File& file, const View& view, const std::string& what,
-                std::mt19937& random) {
+void check_view(const Bytes& bytes, const File& file, const View& view, const std::string& what, std::mt19937& random) {
   const ExpressionPtr source = make_source(file, view.offset, view.item, view.axes);
   CHECK_THAT(source->item_bytes == view.item, what);
   check_ranges(*source, gather(bytes, view), what + ": " + describe(view), random);
@@ -102,6 +104,22 @@ TEST(random_views_are_read) {
     }
     check_view(bytes, file, view, "seed " + std::to_string(seed) + ", case " + std::to_string(i), random);
   }
+}
+
+// In a file with holes, far larger than memory.
+TEST(what_lies_between_is_not_held_in_memory) {
+  constexpr uint64_t far = uint64_t{1} << 39;
+  const TemporaryFile file;
+  CHECK(ftruncate(file.fd, 4 * far) == 0);
+  Bytes expected;
+  for (const uint64_t column : {0, 1, 2}) {
+    for (const uint64_t row : {0, 1, 2, 3}) {
+      expected.push_back(static_cast<uint8_t>(1 + 4 * column + row));
+      write_at(file, row * far + column, &expected.back(), 1);
+    }
+  }
+  std::mt19937 random(4);
+  check_ranges(*make_source(file, 0, 1, {{3, 1}, {4, far}}), expected, "columns of rows far apart", random);
 }
 
 TEST(a_view_beyond_the_end_of_its_file_is_an_error) {

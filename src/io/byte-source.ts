@@ -10,6 +10,9 @@ export interface ByteSource {
   read(offset: number, length: number): Uint8Array;
 }
 
+/** What helps where a file became shorter while it was read. */
+export const beingWritten = "something else writes it: convert it when that is done";
+
 /** Opens a file, hands it to `use` and closes it whatever happens. */
 export function withFile<T>(path: string, use: (source: ByteSource) => T): T {
   const fd = openFile(path);
@@ -45,7 +48,12 @@ function fileSource(path: string, fd: number, bytes: number): ByteSource {
       let done = 0;
       while (done < length) {
         const got = readSync(fd, data, done, length - done, offset + done);
-        if (got === 0) throw new MlxConvertError("the file became shorter while it was read", { file: path });
+        if (got === 0) {
+          throw new MlxConvertError("the file became shorter while it was read", {
+            file: path,
+            hint: beingWritten,
+          });
+        }
         done += got;
       }
       return data;
@@ -73,8 +81,9 @@ const reasons: Readonly<Record<string, readonly [what: string, hint: string]>> =
 /** An operating system's error as ours: `<path>: <reason>`. */
 export function systemError(error: unknown, path: string, hint?: string): MlxConvertError {
   if (error instanceof MlxConvertError) return error;
-  const { code, errno = 0, message = String(error) } = (error ?? {}) as NodeJS.ErrnoException;
-  const [what, usualHint] = reasons[code ?? (errno < 0 ? getSystemErrorName(errno) : "")] ?? [message];
+  const { code, errno } = (error ?? {}) as Partial<NodeJS.ErrnoException>;
+  const name = code ?? (errno === undefined ? "" : getSystemErrorName(errno));
+  const [what, usualHint] = reasons[name] ?? [error instanceof Error ? error.message : String(error)];
   const help = hint ?? usualHint;
   return new MlxConvertError(what, { file: path, cause: error, ...(help !== undefined && { hint: help }) });
 }

@@ -126,7 +126,11 @@ function plainPair(name: string, value: Expression, stored: StoredTensor): Pair 
 function quantizedPair(name: string, value: Expression, parts: readonly StoredTensor[]): Pair | string {
   const [weight, scales, biases] = parts as [StoredTensor, StoredTensor, StoredTensor | undefined];
   const quantization = quantizationOf(value, weight, scales);
-  if (quantization === undefined || (quantization.mode === "affine") !== (biases !== undefined)) {
+  const fits =
+    quantization?.mode === "affine"
+      ? biases?.dtype === scales.dtype && sameShape(biases.shape, scales.shape)
+      : biases === undefined;
+  if (quantization === undefined || !fits) {
     const shapes = parts.map(({ dtype, shape }) => `${dtype} ${showShape(shape)}`).join(", ");
     return `no quantization of ${showShape(value.shape)} has these parts: ${shapes}`;
   }

@@ -128,7 +128,7 @@ def to_bf16(values):
 def main():
     contest = Contest(RUNS)
     with tempfile.TemporaryDirectory(dir=os.environ.get("WORK")) as work:
-        if "MODELS" in os.environ:
+        if os.environ.get("MODELS"):
             against_mlx_lm(contest, work)
         for gib in os.environ.get("SIZES", "1 4 8").split():
             against_floor(contest, work, float(gib) if "." in gib else int(gib))

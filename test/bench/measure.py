@@ -1,25 +1,32 @@
 """Times whole processes: wall seconds and the peak resident memory of the process, several runs in turn."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
-import time
 
 
-def run(command, env=None):
-    """One run: (seconds, peak resident MiB). Its output is shown only when it fails."""
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}
-    )
-    output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+# A process starts with its parent's peak, so the parent is a small one of its own.
+LAUNCHER = """
+import os, sys, time
+started = time.perf_counter()
+pid = os.fork()
+if pid == 0:
+    os.dup2(2, 1)
+    os.execvp(sys.argv[1], sys.argv[1:])
+_, status, usage = os.wait4(pid, 0)
+print(time.perf_counter() - started, usage.ru_maxrss / 1024)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def run(command):
+    """One run: (seconds, peak resident MiB). What it says is shown only when it fails."""
+    process = subprocess.run([sys.executable, "-S", "-c", LAUNCHER, *command], capture_output=True)
     if process.returncode != 0:
-        sys.exit(f"{command} failed:\n{output.decode(errors='replace')}")
-    return time.perf_counter() - started, usage.ru_maxrss / 1024
+        sys.exit(f"{command} failed:\n{process.stderr.decode(errors='replace')}")
+    seconds, peak = process.stdout.split()
+    return float(seconds), float(peak)
 
 
 class Contest:

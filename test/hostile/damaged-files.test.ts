@@ -2,11 +2,11 @@
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, test } from "vitest";
-import { expect } from "vitest";
+import { describe, expect, test } from "vitest";
+import { instead } from "../support/command.ts";
 import { bfloat16s, llamaConfig, type LlamaSize, llamaTensors, tensorFile } from "../support/llama.ts";
 import { checkpoint, dict, pickle, reduce, tensor, text } from "../support/pickle.ts";
-import { expectRefusal, type Refusal } from "../support/refusal.ts";
+import { attempt, type Refusal, refused } from "../support/refusal.ts";
 import { safetensorsFile } from "../support/safetensors.ts";
 
 const size: LlamaSize = { layers: 2, hidden: 64, intermediate: 128, vocabulary: 96 };
@@ -49,7 +49,7 @@ const f32 = (begin: number, end: number): object => ({
   data_offsets: [begin, end],
 });
 
-const broken: readonly Omit<Refusal, "args">[] = [
+const broken: readonly Refusal[] = [
   {
     what: "a missing path",
     error: /^model: path does not exist$/,
@@ -160,10 +160,12 @@ const broken: readonly Omit<Refusal, "args">[] = [
     error: /^model\/pytorch_model\.bin: tensor "w": /,
     hint: /damaged|fetch/,
   },
-];
+].map((refusal) => ({ args: convert, ...refusal }));
 
 describe("a damaged file", () => {
-  test.each(broken)("$what", (refusal) => expectRefusal({ args: convert, ...refusal }));
+  test.each(broken)("$what", async (refusal) => {
+    expect(await attempt(refusal)).toEqual(refused(refusal));
+  });
 });
 
 const strangers: readonly (readonly [
@@ -205,26 +207,43 @@ const strangers: readonly (readonly [
 ];
 
 describe.each(["model.safetensors", "pytorch_model.bin"])("%s is something else", (name) => {
-  test.each(strangers)("%s", (what, bytes, error, hint) =>
-    expectRefusal({
-      what,
-      files: () => ({ "model/config.json": config, [`model/${name}`]: bytes }),
-      args: convert,
-      error,
-      hint,
-    }),
-  );
+  test.each(strangers)("%s", async (what, bytes, error, hint) => {
+    const files = () => ({ "model/config.json": config, [`model/${name}`]: bytes });
+    const refusal = { what, files, args: convert, error, hint };
+    expect(await attempt(refusal)).toEqual(refused(refusal));
+  });
 });
 
 test.each(["convert", "plan", "inspect"])("%s executes nothing of a pickle", async (command) => {
   const canary = join(tmpdir(), `mlx-convert-canary-${process.pid}`);
-  await expectRefusal({
+  const refusal = {
     what: "os.system",
     files: bin(checkpoint(pickle(dict({ w: tensor(), x: reduce("os", "system", text(`touch ${canary}`)) })))),
     args: command === "convert" ? convert : [command, "model"],
     error:
       /^model\/pytorch_model\.bin: the pickle asks for os\.system, which is not on the allow-list; nothing was executed$/,
     hint: /torch\.save\(model\.state_dict\(\)/,
-  });
+  };
+  expect(await attempt(refusal)).toEqual(refused(refusal));
   expect(existsSync(canary)).toBe(false);
+});
+
+test.each([
+  ["to nearly nothing", 100],
+  ["by a byte", good.length - 1],
+])("a source that becomes shorter after its header was read: %s", async (what, length) => {
+  const refusal: Refusal = {
+    what,
+    files: safetensors(good),
+    args: [...convert, "--quiet"],
+    error: /^model\/model\.safetensors: the file became shorter while it was read$/,
+    hint: /^something else writes it/,
+  };
+  // The room on the disk is asked for after the plan and before the work.
+  const node = instead(
+    "statfsSync",
+    `fs.truncateSync("model/model.safetensors", ${length}); return original(...args);`,
+  );
+  const outcome = await attempt(refusal, undefined, { node });
+  expect(outcome).toEqual({ ...refused(refusal), changed: ["model/model.safetensors"] });
 });

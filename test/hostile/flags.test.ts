@@ -1,7 +1,7 @@
 /** Command lines that are wrong: what a user sees of it, before anything is read or written. */
-import { describe, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { llamaConfig, type LlamaSize, llamaTensors, tensorFile } from "../support/llama.ts";
-import { expectRefusal, type Refusal } from "../support/refusal.ts";
+import { attempt, type Refusal, refused } from "../support/refusal.ts";
 
 const size: LlamaSize = { layers: 1, hidden: 64, intermediate: 128, vocabulary: 96 };
 const files = () => ({
@@ -137,5 +137,7 @@ const refusal = ([line, error, hint, status = 2]: Row): Refusal => ({
 });
 
 describe.each(Object.entries(rows))("%s", (_title, cases) => {
-  test.each(cases.map(refusal))("$what", (wrong) => expectRefusal(wrong));
+  test.each(cases.map(refusal))("$what", async (wrong) => {
+    expect(await attempt(wrong)).toEqual(refused(wrong));
+  });
 });

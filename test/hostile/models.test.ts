@@ -1,5 +1,5 @@
 /** Sources whose files are whole but do not make a model: config, index, shards, experts, dtypes, group sizes. */
-import { describe, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Files } from "../support/files.ts";
 import {
   llamaConfig,
@@ -11,7 +11,7 @@ import {
   tensorFile,
 } from "../support/llama.ts";
 import { checkpoint, dict, pickle, tensor } from "../support/pickle.ts";
-import { expectRefusal, type Refusal } from "../support/refusal.ts";
+import { attempt, type Refusal, refused } from "../support/refusal.ts";
 
 const size: LlamaSize = { layers: 2, hidden: 64, intermediate: 128, vocabulary: 96 };
 const experts = { ...size, experts: 4 };
@@ -321,5 +321,7 @@ const refusals: Readonly<Record<string, readonly (Omit<Refusal, "args"> & { args
   };
 
 describe.each(Object.entries(refusals))("%s", (_title, cases) => {
-  test.each(cases)("$what", (refusal) => expectRefusal({ args: convert, ...refusal }));
+  test.each(cases.map((refusal) => ({ args: convert, ...refusal })))("$what", async (refusal) => {
+    expect(await attempt(refusal)).toEqual(refused(refusal));
+  });
 });

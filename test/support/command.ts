@@ -45,3 +45,18 @@ export function mlxConvert(
     });
   });
 }
+
+/**
+ * Flags of Node that run `code` instead of a function of node:fs, which it calls `original(...args)`; `fill()` fills the disk
+ * that is mounted at `small`.
+ */
+export function instead(name: string, code: string): string[] {
+  const source = `
+    import fs from "node:fs";
+    import { syncBuiltinESMExports } from "node:module";
+    const original = fs.${name};
+    const fill = () => { try { for (;;) fs.appendFileSync("small/full", Buffer.alloc(4096)); } catch {} };
+    fs.${name} = (...args) => { ${code} };
+    syncBuiltinESMExports();`;
+  return ["--import", `data:text/javascript,${encodeURIComponent(source)}`];
+}

@@ -4,6 +4,8 @@ import { describe, expect, test } from "vitest";
 import { convert, verify } from "../../src/convert.ts";
 import type { VerifyReport } from "../../src/verify/compare.ts";
 import { type QuantizationMode, quantization, quantizationModes } from "../../src/quantization/modes.ts";
+import { type DType, dtypeBits } from "../../src/tensor/dtype.ts";
+import { elementCount, showShape } from "../../src/tensor/shape.ts";
 import { floats, safetensorsFile } from "../support/checkpoint.ts";
 import { directoryWith } from "../support/files.ts";
 
@@ -81,6 +83,27 @@ describe("what is wrong is found", () => {
     expect((await verify(source, output, { minSqnr: 20 })).ok).toBe(true);
     expect(reasons(await verify(source, output, { minSqnr: 50 }))).toEqual([
       expect.stringMatching(/^fc\.weight: signal to noise .* dB, less than 50\.0 dB$/),
+    ]);
+  });
+
+  test.each<[string, DType, number[]]>([
+    ["of another dtype", "uint8", [64, 2]],
+    ["fewer", "float32", [64, 1]],
+  ])("biases that do not fit their scales: %s", async (_, dtype, shape) => {
+    const { source } = await converted(undefined);
+    const zeros = (items: number): Uint8Array => new Uint8Array(items * 4);
+    const dir = directoryWith({
+      "out.safetensors": safetensorsFile({
+        "fc.weight": ["uint32", [64, 16], zeros(64 * 16)],
+        "fc.scales": ["float32", [64, 2], zeros(64 * 2)],
+        "fc.biases": [dtype, shape, new Uint8Array((elementCount(shape) * dtypeBits(dtype)) / 8)],
+        "fc.bias": ["float32", [64], floats(wave(64))],
+        steps: ["int64", [2], new Uint8Array(16).fill(3)],
+      }),
+    });
+    expect(reasons(await verify(source, join(dir, "out.safetensors")))).toEqual([
+      "fc.weight: no quantization of (64, 128) has these parts: uint32 (64, 16), float32 (64, 2), " +
+        `${dtype} ${showShape(shape)}`,
     ]);
   });
 
