@@ -1,7 +1,7 @@
 import { layerOfTensor, type LayerEvidence } from "./layout/kinds.ts";
 import { openModel } from "./open.ts";
 import type { Quantization } from "./quantization/modes.ts";
-import { storedLayers } from "./quantization/stored.ts";
+import { storedLayers } from "./layout/quantized.ts";
 import { type DType, dtypeBits } from "./tensor/dtype.ts";
 import type { StoredTensor } from "./tensor/info.ts";
 import { elementCount, type Shape } from "./tensor/shape.ts";

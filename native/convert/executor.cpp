@@ -33,6 +33,7 @@ void write_tile(const Job& job, const Tile& tile, Scratch& scratch) {
   job.input->evaluate(tile.start, tile.count, values.data(), scratch);
   const auto put = [&job](size_t place, uint64_t at, const void* data, uint64_t size) {
     write_at(*job.places[place].file, job.places[place].offset + at, data, size);
+    // Packed weights are nearly all of it, and the disk would have little to do until the end.
     if (place == 0) will_sync(*job.places[place].file, job.places[place].offset + at, size);
   };
   if (!job.quantization) {

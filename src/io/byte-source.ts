@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { getSystemErrorName } from "node:util";
 import { MlxConvertError } from "../errors.ts";
 
@@ -17,9 +17,7 @@ export const beingWritten = "something else writes it: convert it when that is d
 export function withFile<T>(path: string, use: (source: ByteSource) => T): T {
   const fd = openFile(path);
   try {
-    const stat = fstatSync(fd);
-    if (!stat.isFile()) throw new MlxConvertError("not a regular file", { file: path });
-    return use(fileSource(path, fd, stat.size));
+    return use(fileSource(path, fd, fstatSync(fd).size));
   } finally {
     closeSync(fd);
   }
@@ -27,6 +25,10 @@ export function withFile<T>(path: string, use: (source: ByteSource) => T): T {
 
 function openFile(path: string): number {
   try {
+    // Opening a pipe would wait for whoever writes it, and no signal could end that.
+    if (!statSync(path).isFile()) {
+      throw new MlxConvertError("not a regular file", { file: path, hint: "give a file, or a directory" });
+    }
     return openSync(path, "r");
   } catch (error) {
     throw systemError(error, path);

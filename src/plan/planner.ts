@@ -64,6 +64,7 @@ export function makePlan(
     ...layoutWarnings(named, architecture, options),
   ];
 
+  requireOneOfEachName(weights);
   const { singleFile } = options;
   const placed = placeInShards(
     weights,
@@ -108,6 +109,20 @@ function headerEntry(general: Quantization, layers: ReadonlyMap<string, LayerQua
   });
   const own = Object.fromEntries([...layers].map(([layer, how]) => [layer, entry(how)]));
   return JSON.stringify({ ...entry(general), ...own });
+}
+
+/** A layer's scales may meet a tensor that the source has under their name. */
+function requireOneOfEachName(weights: readonly Unplaced[]): void {
+  const names = new Set<string>();
+  for (const { name } of weights.flatMap(({ tensors }) => tensors)) {
+    if (names.has(name)) {
+      throw new MlxConvertError("two tensors of the output get this name", {
+        tensor: name,
+        hint: `is the layer quantized already? --override '^${layerOf(name.replace(/[^.]*$/, "weight"))}$=skip'`,
+      });
+    }
+    names.add(name);
+  }
 }
 
 /** What dtype a tensor gets in the output. */

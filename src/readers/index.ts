@@ -31,7 +31,11 @@ export function openCheckpoint(source: string): Checkpoint {
     const choice = chooseFiles(source);
     return "index" in choice ? openIndex(source, choice.index) : openFiles(source, choice.files);
   }
-  if (!stat.isFile()) throw new MlxConvertError("neither a file nor a directory", { file: source });
+  if (!stat.isFile())
+    throw new MlxConvertError("neither a file nor a directory", {
+      file: source,
+      hint: "give a checkpoint file, or its directory",
+    });
   if (source.endsWith(".index.json")) return openIndex(source, source);
   const checkpoint = openFiles(source, [source]);
   const shard = shardName(basename(source));

@@ -161,6 +161,20 @@ const refusals: Readonly<Record<string, readonly (Omit<Refusal, "args"> & { args
         hint: /./,
       },
     ],
+    names: [
+      {
+        what: "that a quantized layer would need",
+        files: () => ({
+          "model.safetensors": tensorFile([
+            { name: "a.fc.weight", dtype: "bfloat16", shape: [64, 64] },
+            { name: "a.fc.biases", dtype: "bfloat16", shape: [1] },
+          ]),
+        }),
+        args: ["convert", "model.safetensors", "-q", "-o", "out"],
+        error: /^tensor "a\.fc\.biases": two tensors of the output get this name$/,
+        hint: /--override '\^a\.fc\$=skip'$/,
+      },
+    ],
     experts: [
       {
         what: "of which one is missing",

@@ -1,9 +1,9 @@
 /** Outputs that cannot be: places that are taken, strange or closed, and disks that are full. */
-import { spawnSync } from "node:child_process";
-import { mkdirSync, symlinkSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { instead, program } from "../support/command.ts";
+import { instead, mlxConvert, program } from "../support/command.ts";
 import { directoryWith } from "../support/files.ts";
 import { llamaConfig, type LlamaSize, llamaTensors, tensorFile } from "../support/llama.ts";
 import { attempt, type Refusal, refused } from "../support/refusal.ts";
@@ -227,3 +227,28 @@ test.skipIf(process.platform === "win32")("a limit on the size of files", async 
   expect(status).toBe(1);
   expect(snapshot(dir)).toEqual(before);
 });
+
+test.skipIf(!existsSync("/dev/full"))("standard output that takes nothing", () => {
+  const dir = directoryWith(model);
+  const full = ["-c", '"$@" > /dev/full', "bash", process.execPath, program, "plan", "model"];
+  const { status, stderr } = spawnSync("bash", full, { cwd: dir, encoding: "utf8" });
+  expect(stderr).toBe(
+    "error: standard output: no space left on the device\nhint: make room, or choose an output on another disk\n",
+  );
+  expect(status).toBe(1);
+});
+
+test.each(["model.safetensors", "pytorch_model.bin", "config.json"])(
+  "a pipe in the place of %s",
+  async (name) => {
+    const weights =
+      name === "config.json" ? { "model/model.safetensors": model["model/model.safetensors"] } : {};
+    const dir = directoryWith({ "model/tokenizer.json": "{}", ...weights });
+    execFileSync("mkfifo", [join(dir, "model", name)]);
+    const before = readdirSync(dir, { recursive: true });
+    const run = await mlxConvert(convertTo("out", "--quiet"), { cwd: dir });
+    expect(run.stderr).toBe(`error: model/${name}: not a regular file\nhint: give a file, or a directory\n`);
+    expect(run).toMatchObject({ status: 1, stdout: "" });
+    expect(readdirSync(dir, { recursive: true })).toEqual(before);
+  },
+);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { storedLayers } from "../../src/quantization/stored.ts";
+import { storedLayers } from "../../src/layout/quantized.ts";
 import { checkpointOf, configOf } from "../support/checkpoint.ts";
 
 const packed = checkpointOf({

@@ -1,7 +1,7 @@
 import { type ModelConfig, parseConfig } from "../architectures/config.ts";
 import type { Checkpoint } from "../readers/checkpoint.ts";
 import { elementCount } from "../tensor/shape.ts";
-import { isQuantizationMode, type Quantization } from "./modes.ts";
+import { isQuantizationMode, type Quantization } from "../quantization/modes.ts";
 
 /** A layer of an MLX model whose weight is packed. */
 export interface StoredLayer {
