@@ -1,5 +1,5 @@
 // Runs jobs in tiles on all cores: a tile is read, computed and written by one thread, and memory holds no more than a
-// tile a thread. What goes where is decided before, by src/plan/lower.ts.
+// tile a thread. What goes where is decided before, by src/expressions/lower.ts.
 #pragma once
 
 #include <cstdint>

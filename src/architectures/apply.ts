@@ -1,5 +1,5 @@
 import { MlxConvertError } from "../errors.ts";
-import { type Expression, slice, source, stack, transpose } from "../plan/expression.ts";
+import { type Expression, slice, source, stack, transpose } from "../expressions/expression.ts";
 import type { Checkpoint } from "../readers/checkpoint.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Architecture, Rule } from "./rules.ts";

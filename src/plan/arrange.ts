@@ -4,7 +4,7 @@ import { architectureOf } from "../architectures/index.ts";
 import type { Architecture } from "../architectures/rules.ts";
 import { MlxConvertError } from "../errors.ts";
 import type { Checkpoint } from "../readers/checkpoint.ts";
-import { source } from "./expression.ts";
+import { source } from "../expressions/expression.ts";
 import type { PlanOptions } from "./options.ts";
 
 export interface ArrangedModel extends Arranged {

@@ -5,7 +5,7 @@ import { collapseNames, listSome } from "../names.ts";
 import { groupSizesOf, indivisible, type Quantization } from "../quantization/modes.ts";
 import { type FloatDType, isCastable } from "../tensor/dtype.ts";
 import { showShape } from "../tensor/shape.ts";
-import type { Expression } from "./expression.ts";
+import type { Expression } from "../expressions/expression.ts";
 import type { Override, PlanOptions } from "./options.ts";
 import type { LayerQuantization } from "./plan.ts";
 

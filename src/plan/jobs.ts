@@ -1,9 +1,15 @@
 import type { Quantization } from "../quantization/modes.ts";
 import { nativeDType } from "../tensor/dtype.ts";
-import { type Expression, sourcesOf } from "./expression.ts";
-import { kernelDType, lower, type NativeNode, nativeQuantization, type NativeQuantization } from "./lower.ts";
+import { type Expression, sourcesOf } from "../expressions/expression.ts";
+import {
+  kernelDType,
+  lower,
+  type NativeNode,
+  nativeQuantization,
+  type NativeQuantization,
+} from "../expressions/lower.ts";
 import type { Plan } from "./plan.ts";
-import { tileElements } from "./tiles.ts";
+import { tileElements } from "../expressions/tiles.ts";
 
 /** One tensor's work, as the addon takes it; see `native/convert/executor.h`. */
 export interface NativeJob {

@@ -1,6 +1,6 @@
 import { MlxConvertError } from "../errors.ts";
 import type { Plan, PlannedWeight } from "./plan.ts";
-import { baseMemoryBytes, bytesPerTensor, tileElements, tileMemory } from "./tiles.ts";
+import { baseMemoryBytes, bytesPerTensor, tileElements, tileMemory } from "../expressions/tiles.ts";
 
 const smallestScale = 1 / 32;
 

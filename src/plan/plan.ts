@@ -3,7 +3,7 @@ import type { ModelConfig } from "../architectures/config.ts";
 import type { Quantization } from "../quantization/modes.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Shape } from "../tensor/shape.ts";
-import type { Expression } from "./expression.ts";
+import type { Expression } from "../expressions/expression.ts";
 
 /** A tensor of the output. */
 export interface PlannedTensor {

@@ -18,7 +18,7 @@ import { elementCount } from "../tensor/shape.ts";
 import { version } from "../version.ts";
 import { arrange } from "./arrange.ts";
 import { layerOf, makeChooser } from "./choose.ts";
-import { cast, type Expression, sourcesOf } from "./expression.ts";
+import { cast, type Expression, sourcesOf } from "../expressions/expression.ts";
 import { fitMemory } from "./memory.ts";
 import type { PlanOptions } from "./options.ts";
 import type { LayerQuantization, Plan } from "./plan.ts";

@@ -2,7 +2,7 @@ import type { Dropped } from "../architectures/apply.ts";
 import type { Quantization } from "../quantization/modes.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Shape } from "../tensor/shape.ts";
-import { operationsOf, sourcesOf } from "./expression.ts";
+import { operationsOf, sourcesOf } from "../expressions/expression.ts";
 import type { Plan } from "./plan.ts";
 
 /** What `plan` and `convert` say of their work. */

@@ -4,7 +4,7 @@ import type { Weights } from "../architectures/apply.ts";
 import type { ModelConfig } from "../architectures/config.ts";
 import { type RunOptions, run } from "../execute.ts";
 import { arrange } from "../plan/arrange.ts";
-import { cast, dequantize, type Expression, source } from "../plan/expression.ts";
+import { cast, dequantize, type Expression, source } from "../expressions/expression.ts";
 import { compareJob, numberFiles } from "../plan/jobs.ts";
 import type { PlanOptions } from "../plan/options.ts";
 import type { Comparison } from "../native.ts";

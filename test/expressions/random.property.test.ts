@@ -16,9 +16,9 @@ import {
   source,
   stack,
   transpose,
-} from "../../src/plan/expression.ts";
+} from "../../src/expressions/expression.ts";
 import { numberFiles } from "../../src/plan/jobs.ts";
-import { lower } from "../../src/plan/lower.ts";
+import { lower } from "../../src/expressions/lower.ts";
 import { contiguousStrides, elementCount, type Shape } from "../../src/tensor/shape.ts";
 
 const elements = 40_000;
