@@ -1,5 +1,5 @@
-// What a tensor is made of, as src/expressions/lower.ts sends it: a tree over strided views of source files. Any range of the
-// result, in row-major order, can be computed alone; nothing larger than that range is held in memory.
+// What a tensor is made of, as src/expressions/lower.ts sends it: a tree over strided views of source files. Any range
+// of the result, in row-major order, can be computed alone; nothing larger than that range is held in memory.
 #pragma once
 
 #include <cstddef>

@@ -2,12 +2,10 @@
 import { spawn } from "node:child_process";
 import { closeSync, ftruncateSync, openSync, readdirSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { serializeHeader } from "../../src/formats/safetensors.ts";
-import { build, executable, runExecutable, tinyLlama } from "../support/cli.ts";
+import { executable, runExecutable, tinyLlama } from "../support/cli.ts";
 import { directoryWith } from "../support/files.ts";
-
-beforeAll(build, 60_000);
 
 describe("exit status, and what goes where", () => {
   test("0: the answer on standard output, nothing on standard error", () => {

@@ -32,13 +32,6 @@ export async function cli(...args: string[]): Promise<Ran> {
   return { status: await runProgram(args, terminal), ...text };
 }
 
-/** Compiles the package as it is installed. */
-export function build(): void {
-  spawnSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], {
-    cwd: root,
-  });
-}
-
 /** A command line, run as users do. */
 export function runExecutable(args: readonly string[], env: Readonly<Record<string, string>> = {}): Ran {
   const { status, stdout, stderr } = spawnSync(process.execPath, [executable, ...args], {
