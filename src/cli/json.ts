@@ -38,11 +38,12 @@ export const inspectJson = (report: InspectReport): object => ({
   parameters: report.parameters,
   bytes: report.bytes,
   files: report.files,
-  tensors: report.tensors.map(({ name, dtype, shape, layer }) => ({
+  tensors: report.tensors.map(({ name, dtype, shape, layer, quantization }) => ({
     name,
     dtype,
     shape,
     layer: layer ?? null,
+    quantization: quantizationJson(quantization),
   })),
   metadata: report.metadata,
   globals: report.globals,

@@ -2,28 +2,20 @@ import { availableParallelism } from "node:os";
 import type { ModelConfig } from "../architectures/config.ts";
 import type { Weights } from "../architectures/apply.ts";
 import type { Architecture } from "../architectures/rules.ts";
-import { MlxConvertError } from "../errors.ts";
-import { type Quantization, quantizedParts } from "../quantization/modes.ts";
+import type { Quantization } from "../quantization/modes.ts";
 import type { Checkpoint } from "../readers/checkpoint.ts";
-import {
-  type DType,
-  dtypeBits,
-  type FloatDType,
-  isCastable,
-  isFloatDType,
-  isMlxDType,
-  safetensorsName,
-} from "../tensor/dtype.ts";
+import { type DType, dtypeBits, isCastable, isFloatDType } from "../tensor/dtype.ts";
 import { elementCount } from "../tensor/shape.ts";
 import { version } from "../version.ts";
 import { arrange } from "./arrange.ts";
 import { layerOf, makeChooser } from "./choose.ts";
-import { cast, type Expression, sourcesOf } from "../expressions/expression.ts";
+import { cast, sourcesOf } from "../expressions/expression.ts";
 import { fitMemory } from "./memory.ts";
 import type { PlanOptions } from "./options.ts";
 import type { LayerQuantization, Plan } from "./plan.ts";
 import { refuseQuantized } from "./quantized-source.ts";
 import { placeInShards, shardName, type Unplaced } from "./shards.ts";
+import { dtypeRule, plainWeight, quantizedWeight, requireOneOfEachName } from "./weights.ts";
 
 const defaultShardBytes = 5 * 2 ** 30;
 
@@ -53,7 +45,8 @@ export function makePlan(
       weights.push(quantizedWeight(name, cast(value, floating), floating, choice.quantization));
       if (choice.entry !== undefined) layerQuantization.set(layerOf(name), choice.entry);
     } else {
-      weights.push(plainWeight(name, value, choice.dtype ?? dtypeOf(name, value.dtype)));
+      const asked = isCastable(value.dtype) ? choice.dtype : undefined;
+      weights.push(plainWeight(name, value, asked ?? dtypeOf(name, value.dtype)));
       if (options.quantization !== undefined && isCastable(value.dtype))
         keptFloat.push({ name, reason: choice.keep });
     }
@@ -109,71 +102,6 @@ function headerEntry(general: Quantization, layers: ReadonlyMap<string, LayerQua
   });
   const own = Object.fromEntries([...layers].map(([layer, how]) => [layer, entry(how)]));
   return JSON.stringify({ ...entry(general), ...own });
-}
-
-/** A layer's scales may meet a tensor that the source has under their name. */
-function requireOneOfEachName(weights: readonly Unplaced[]): void {
-  const names = new Set<string>();
-  for (const { name } of weights.flatMap(({ tensors }) => tensors)) {
-    if (names.has(name)) {
-      throw new MlxConvertError("two tensors of the output get this name", {
-        tensor: name,
-        hint: `is the layer quantized already? --override '^${layerOf(name.replace(/[^.]*$/, "weight"))}$=skip'`,
-      });
-    }
-    names.add(name);
-  }
-}
-
-/** What dtype a tensor gets in the output. */
-function dtypeRule(
-  architecture: Architecture | undefined,
-  config: ModelConfig | undefined,
-  options: PlanOptions,
-): (name: string, dtype: DType) => DType {
-  const keep = options.layout === "keep";
-  const wanted = options.dtype ?? (keep ? undefined : config?.dtype);
-  return (name, dtype) => {
-    if (isCastable(dtype)) {
-      if (wanted !== undefined && architecture?.keepDtype?.test(name) !== true) return wanted;
-      return dtype === "float64" && !keep ? "float32" : dtype;
-    }
-    if (!keep && !isMlxDType(dtype)) {
-      throw new MlxConvertError(`MLX has no arrays of ${dtype}`, {
-        tensor: name,
-        hint: "--layout keep changes the container only",
-      });
-    }
-    if (safetensorsName(dtype) === undefined) {
-      throw new MlxConvertError(`safetensors has no dtype for ${dtype}`, {
-        tensor: name,
-        hint: "save the source without it, or as another dtype",
-      });
-    }
-    return dtype;
-  };
-}
-
-function plainWeight(name: string, value: Expression, dtype: DType): Unplaced {
-  const expression = isCastable(value.dtype) ? cast(value, dtype as FloatDType) : value;
-  const bytes = (elementCount(value.shape) * dtypeBits(dtype)) / 8;
-  return { name, expression, quantization: undefined, tensors: [{ name, dtype, shape: value.shape, bytes }] };
-}
-
-function quantizedWeight(
-  name: string,
-  expression: Expression,
-  dtype: FloatDType,
-  quantization: Quantization,
-): Unplaced {
-  const prefix = name.slice(0, name.length - "weight".length);
-  const tensors = quantizedParts(expression.shape, dtype, quantization).map((part) => ({
-    name: prefix + part.suffix,
-    dtype: part.dtype,
-    shape: part.shape,
-    bytes: (elementCount(part.shape) * dtypeBits(part.dtype)) / 8,
-  }));
-  return { name, expression, quantization, tensors };
 }
 
 /** Without an architecture nothing says what a kernel of three or more dimensions belongs to. */

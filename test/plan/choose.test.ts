@@ -80,6 +80,12 @@ describe("overrides", () => {
     expect([...plan.layerQuantization.keys()]).toEqual(["model.layers.0.mlp.down_proj"]);
   });
 
+  test("a dtype is not for integers", () => {
+    const what: Tensors = { "fc.weight": ["float32", [4, 64]], "fc.steps": ["int64", [1]] };
+    const plan = planOf(what, undefined, { overrides: [{ layers: /fc/, what: "float16" }] });
+    expect(plan.weights.map(({ tensors: [tensor] }) => tensor?.dtype)).toEqual(["float16", "int64"]);
+  });
+
   test("one that matches nothing is an error", () => {
     expect(failure(() => planOf(tensors, config, override(/dwon_proj/, "skip"))).message).toBe(
       "--override dwon_proj=…: matches no layer",
