@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { onIndivisible } from "../plan/options.ts";
 import { allBits, allGroupSizes, type QuantizationMode, quantizationModes } from "../quantization/modes.ts";
 import { type FloatDType, floatDTypes } from "../tensor/dtype.ts";
-import { parseChoice, parseInteger, parseNumberOf, parseSize, parseText, valued } from "./flags.ts";
+import { parseChoice, parseInteger, parseSize, parseText, valued } from "./flags.ts";
 import { type OverrideFlag, parseOverride } from "./override.ts";
 
 export const layoutFlag = (): Option =>
@@ -65,11 +65,11 @@ const main = (): Option[] => [
 
 const quantizing = (): Option[] => [
   new Option("-q, --quantize", "quantize every Linear and Embedding"),
-  valued("--bits <n>", `${or(allBits)} (default: the mode's)`, parseNumberOf(allBits)),
+  valued("--bits <n>", `${or(allBits)} (default: the mode's)`, parseInteger(1, 64)),
   valued(
     "--group-size <n>",
     `weights that share a scale: ${or(allGroupSizes)} (default: the mode's)`,
-    parseNumberOf(allGroupSizes),
+    parseInteger(1, 65_536),
   ),
   valued("--mode <mode>", `${or(quantizationModes)} (default: affine)`, parseChoice(quantizationModes)),
   new Option(
@@ -116,8 +116,8 @@ const aliases = (): Option[] => [
   valued("--hf-path <path>", "", parseText("a path")),
   valued("--model <path>", "", parseText("a path")),
   valued("--mlx-path <path>", "", parseText("a path")),
-  valued("--q-bits <n>", "", parseNumberOf(allBits)),
-  valued("--q-group-size <n>", "", parseNumberOf(allGroupSizes)),
+  valued("--q-bits <n>", "", parseInteger(1, 64)),
+  valued("--q-group-size <n>", "", parseInteger(1, 65_536)),
   valued("--q-mode <mode>", "", parseChoice(quantizationModes)),
   new Option("--trust-remote-code"),
 ];

@@ -25,16 +25,6 @@ export function parseChoice<T extends string>(choices: readonly T[]): Parse<T> {
   };
 }
 
-/** One of a few numbers, e.g. the bits that some mode takes. */
-export function parseNumberOf(choices: readonly number[]): Parse<number> {
-  return (flag, text) => {
-    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-    if (choices.includes(value)) return value;
-    const near = choices.reduce((a, b) => (Math.abs(b - value) < Math.abs(a - value) ? b : a));
-    throw usageError(`${flag} ${text}: expected one of ${choices.join(", ")}`, `${flag} ${near}`);
-  };
-}
-
 export function parseInteger(least: number, most: number): Parse<number> {
   return (flag, text) => {
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;

@@ -118,6 +118,7 @@ describe("inspect", () => {
       dtype: "float32",
       shape: [64],
       layer: { kind: "Norm", evidence: expect.any(String) },
+      quantization: null,
     });
     expect(tensors).toContainEqual(expect.objectContaining({ layer: null }));
   });

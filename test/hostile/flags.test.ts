@@ -49,8 +49,12 @@ const rows: Readonly<Record<string, readonly Row[]>> = {
     ["convert model -o a --mlx-path b", /^--output a and --mlx-path b say different things$/, /one of them/],
   ],
   values: [
-    ["convert model -q --bits 7 -o out", /^--bits 7: expected one of 1, 2, 3, 4, 5, 6, 8$/, /^--bits 6$/],
-    ["convert model -q --bits four -o out", /^--bits four: expected one of/, /./],
+    [
+      "convert model -q --bits 7 -o out",
+      /^\[quantize\] The requested number of bits 7 is not supported\. The supported bits are 1, 2, 3, 4, 5, 6 and 8\.$/,
+      /^--bits 1, or 2, or 3, or 4, or 5, or 6, or 8$/,
+    ],
+    ["convert model -q --bits four -o out", /^--bits four: expected a whole number from 1 to 64$/, /./],
     [
       "convert model -q --bits 5 --mode mxfp4 -o out",
       /^\[quantize\] mxfp4 quantization requires bits to be 4 but got 5\.$/,
@@ -58,8 +62,8 @@ const rows: Readonly<Record<string, readonly Row[]>> = {
     ],
     [
       "convert model -q --group-size 48 -o out",
-      /^--group-size 48: expected one of 16, 32, 64, 128$/,
-      /^--group-size 32$/,
+      /^\[quantize\] The requested group size 48 is not supported\. The supported group sizes are 32, 64 and 128\.$/,
+      /^--group-size 32, or 64, or 128$/,
     ],
     [
       "convert model -q --group-size 16 -o out",
