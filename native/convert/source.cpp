@@ -20,6 +20,22 @@ struct Step {
   uint64_t to;
 };
 
+// Rows of the file become columns of the result, in squares whose lines on both sides stay in the first-level cache.
+template <size_t item>
+void copy_turned(const std::byte* from, std::byte* to, const Step& rows, const Step& columns) {
+  constexpr uint64_t square = 32;
+  for (uint64_t top = 0; top < rows.size; top += square) {
+    for (uint64_t left = 0; left < columns.size; left += square) {
+      const uint64_t bottom = std::min(top + square, rows.size), right = std::min(left + square, columns.size);
+      for (uint64_t column = left; column < right; ++column) {
+        for (uint64_t row = top; row < bottom; ++row) {
+          std::memcpy(to + (row + column * columns.to) * item, from + (row * rows.from + column) * item, item);
+        }
+      }
+    }
+  }
+}
+
 template <size_t item>
 void copy_strided(const std::byte* from, std::byte* to, const Step* steps, size_t axes) {
   if (axes == 0) {
@@ -35,6 +51,7 @@ void copy_strided(const std::byte* from, std::byte* to, const Step* steps, size_
     for (uint64_t i = 0; i < step.size; ++i) std::memcpy(to + i * step.to * item, from + i * step.from * item, item);
     return;
   }
+  if (axes == 2 && step.to == 1 && steps[1].from == 1) return copy_turned<item>(from, to, step, steps[1]);
   for (uint64_t i = 0; i < step.size; ++i) {
     copy_strided<item>(from + i * step.from * item, to + i * step.to * item, steps + 1, axes - 1);
   }
@@ -132,7 +149,11 @@ class Source final : public Expression {
     if (bytes <= small_stretch || stretch / waste <= wanted) {
       Scratch::Buffer buffer(scratch, bytes);
       read_at(file_, offset, buffer.data(), bytes);
-      copy_strided(item_bytes, buffer.data(), out, steps, axes);
+      std::vector<Step> inner(steps, steps + axes);
+      // The axis that is dense in the result next to the one that is dense in the file: the two are copied in squares.
+      const auto dense = std::find_if(inner.begin(), inner.end(), [](const Step& step) { return step.to == 1; });
+      if (inner.end() - dense > 2) std::rotate(dense, dense + 1, inner.end() - 1);
+      copy_strided(item_bytes, buffer.data(), out, inner.data(), axes);
       return;
     }
     // As many steps at a time as make a small stretch, and if that is one, what is inside it.

@@ -221,3 +221,34 @@ test("a matrix larger than a tile is transposed by blocks", async () => {
   const [got] = await compute([turned], 200 * 7, 2);
   expect(got).toEqual(evaluate(turned));
 });
+
+test.each([
+  [
+    [1, 0],
+    [150, 131],
+  ],
+  [
+    [0, 2, 1],
+    [4, 70, 65],
+  ],
+  [
+    [2, 1, 0],
+    [35, 3, 66],
+  ],
+  [
+    [2, 0, 1],
+    [40, 33, 3],
+  ],
+  [
+    [3, 1, 2, 0],
+    [33, 2, 3, 34],
+  ],
+])("axes %j of a block of %j, more than a square each way", async (axes, shape) => {
+  const strides = contiguousStrides(shape);
+  const turned = transpose(
+    source({ name: "t", dtype: "float32", shape, file: path, offset: 0, strides }),
+    axes,
+  );
+  const [got] = await compute([turned], elementCount(shape), 2);
+  expect(got).toEqual(evaluate(turned));
+});
