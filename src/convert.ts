@@ -9,7 +9,7 @@ import { makePlan } from "./plan/planner.ts";
 import { type PlanReport, reportPlan } from "./plan/report.ts";
 import { compareModels, type VerifyOptions, type VerifyReport } from "./verify/compare.ts";
 import { checkWritten } from "./verify/written.ts";
-import { createOutput, type OutputOptions } from "./writer/output.ts";
+import { createOutput, isOneFile, type OutputOptions } from "./writer/output.ts";
 
 export interface ConvertOptions extends PlanOptions, RunOptions, OutputOptions {
   /** The model directory that is made; a name that ends in `.safetensors` makes that one file. */
@@ -58,16 +58,11 @@ export async function verify(
   output: string,
   options: VerifyOptions = {},
 ): Promise<VerifyReport> {
-  const original = openModel(source);
-  return compareModels({ ...original }, openModel(output).checkpoint, options);
+  return compareModels(openModel(source), openModel(output).checkpoint, options);
 }
 
-/** A name that ends in `.safetensors` asks for one file instead of a model directory. */
 function planFor(model: OpenedModel, options: PlanOptions & { readonly output?: string }): Plan {
   const { output } = options;
-  const single = output?.endsWith(".safetensors") === true;
-  return makePlan(model.checkpoint, model.config, {
-    ...options,
-    ...(single && { singleFile: basename(output) }),
-  });
+  const singleFile = output !== undefined && isOneFile(output) ? { singleFile: basename(output) } : {};
+  return makePlan(model.checkpoint, model.config, { ...options, ...singleFile });
 }

@@ -2,8 +2,9 @@ import { layerOfTensor, type LayerEvidence } from "./layout/kinds.ts";
 import { openModel } from "./open.ts";
 import type { Quantization } from "./quantization/modes.ts";
 import { storedLayers } from "./layout/quantized.ts";
-import { type DType, dtypeBits } from "./tensor/dtype.ts";
+import type { DType } from "./tensor/dtype.ts";
 import type { StoredTensor } from "./tensor/info.ts";
+import { tensorBytes } from "./tensor/size.ts";
 import { elementCount, type Shape } from "./tensor/shape.ts";
 
 export interface InspectReport {
@@ -49,7 +50,7 @@ export function inspect(source: string): InspectReport {
     format: checkpoint.format,
     architecture: config?.modelType,
     parameters: tensors.reduce((sum, tensor) => sum + parameters(tensor), 0),
-    bytes: tensors.reduce((sum, { shape, dtype }) => sum + (elementCount(shape) * dtypeBits(dtype)) / 8, 0),
+    bytes: tensors.reduce((sum, tensor) => sum + tensorBytes(tensor), 0),
     files: checkpoint.files,
     tensors: tensors.map(({ name, dtype, shape }) => ({
       name,

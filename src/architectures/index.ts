@@ -17,7 +17,7 @@ const byModelType: ReadonlyMap<string, Architecture> = new Map(
 );
 
 /** Every model_type that is understood, aliases too, sorted. */
-export const modelTypes: readonly string[] = [...byModelType.keys()].toSorted();
+const modelTypes: readonly string[] = [...byModelType.keys()].toSorted();
 
 /** @throws MlxConvertError with the nearest names where the model type is not known */
 export function architectureOf(modelType: string, file: string): Architecture {

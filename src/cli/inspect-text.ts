@@ -1,8 +1,8 @@
 /** What `inspect` shows. */
 import type { ChalkInstance } from "chalk";
 import type { InspectReport, ScanReport } from "../index.ts";
-import { dtypeBits } from "../tensor/dtype.ts";
-import { elementCount, showShape } from "../tensor/shape.ts";
+import { tensorBytes } from "../tensor/size.ts";
+import { showShape } from "../tensor/shape.ts";
 import { collapse, groupBy, patternOf } from "../names.ts";
 import { showQuantization } from "./convert-text.ts";
 import { table } from "./table.ts";
@@ -48,9 +48,8 @@ function tensorTable(tensors: readonly InspectedTensor[], style: ChalkInstance):
 
 function tensorRow(equal: readonly InspectedTensor[]): string[] {
   const [first] = equal as [InspectedTensor];
-  const bytes = (elementCount(first.shape) * dtypeBits(first.dtype)) / 8;
   const names = collapse(equal.map(({ name }) => name));
-  return [names, ...cells(first), String(equal.length), showBytes(bytes * equal.length)];
+  return [names, ...cells(first), String(equal.length), showBytes(tensorBytes(first) * equal.length)];
 }
 
 const cells = ({ dtype, shape, layer, quantization }: InspectedTensor): string[] => [

@@ -1,8 +1,8 @@
 /** A plan as people read it: one row for equal layers, then what is left out and why, then the totals. */
 import type { ChalkInstance } from "chalk";
 import type { PlanReport, ReportedTensor } from "../index.ts";
-import { dtypeBits } from "../tensor/dtype.ts";
-import { elementCount, showShape } from "../tensor/shape.ts";
+import { tensorBytes } from "../tensor/size.ts";
+import { showShape } from "../tensor/shape.ts";
 import type { ConvertRequest } from "./convert-request.ts";
 import { describeRequest, describeSource, showQuantization } from "./convert-text.ts";
 import { collapse, groupBy, patternOf } from "../names.ts";
@@ -36,7 +36,11 @@ interface Weight {
 function tensorTable(tensors: readonly ReportedTensor[], style: ChalkInstance): string[] {
   const weights = groupBy(tensors, weightName).map((parts): Weight => {
     const [tensor] = parts as [ReportedTensor];
-    return { name: weightName(tensor), tensor, bytes: parts.reduce((sum, part) => sum + bytesOf(part), 0) };
+    return {
+      name: weightName(tensor),
+      tensor,
+      bytes: parts.reduce((sum, part) => sum + tensorBytes(part), 0),
+    };
   });
   const groups = groupBy(weights, ({ name, tensor, bytes }) =>
     [patternOf(name), ...cells(name, tensor), bytes].join("\n"),
@@ -63,8 +67,6 @@ function weightRow(equal: readonly Weight[]): string[] {
 
 const weightName = ({ name, quantization }: ReportedTensor): string =>
   quantization === undefined ? name : name.replace(/(weight|scales|biases)$/, "weight");
-
-const bytesOf = ({ dtype, shape }: ReportedTensor): number => (elementCount(shape) * dtypeBits(dtype)) / 8;
 
 /** Source, output and operations: layers are equal where these are. */
 function cells(name: string, { from, before, dtype, operations, quantization }: ReportedTensor): string[] {

@@ -6,7 +6,7 @@ import { type Expression, inputsOf } from "./expression.ts";
 import { isContiguous } from "./lower.ts";
 
 /** Small enough that a tile stays in the second-level cache from read to write, large enough that a system call costs nothing. */
-export const tileBytes = 512 * 1024;
+const tileBytes = 512 * 1024;
 /** A transposed tensor is read in stretches of a tile's rows: more rows, longer stretches. */
 const transposedTileBytes = 8 * 1024 * 1024;
 const smallestTileBytes = 16 * 1024;

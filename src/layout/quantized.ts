@@ -2,6 +2,7 @@ import { type ModelConfig, parseConfig } from "../architectures/config.ts";
 import type { Checkpoint } from "../readers/checkpoint.ts";
 import { elementCount } from "../tensor/shape.ts";
 import { isQuantizationMode, type Quantization } from "../quantization/modes.ts";
+import { packedWeights } from "../quantization/packed.ts";
 
 /** A layer of an MLX model whose weight is packed. */
 export interface StoredLayer {
@@ -21,9 +22,8 @@ export function storedLayers(
   const layers = new Map<string, StoredLayer>();
   const said = config?.object("quantization") ?? fromHeader(metadata["quantization"], source);
   if (said === undefined) return layers;
-  for (const { name, dtype, shape } of tensors.values()) {
+  for (const { name, shape } of packedWeights(tensors)) {
     const layer = name.replace(/\.?weight$/, "");
-    if (dtype !== "uint32" || layer === name || !tensors.has(name.replace(/weight$/, "scales"))) continue;
     const quantization = quantizationOf(said, layer);
     if (quantization === undefined) continue;
     layers.set(layer, { quantization, parameters: (elementCount(shape) * 32) / quantization.bits });

@@ -4,7 +4,8 @@ import type { Weights } from "../architectures/apply.ts";
 import type { Architecture } from "../architectures/rules.ts";
 import type { Quantization } from "../quantization/modes.ts";
 import type { Checkpoint } from "../readers/checkpoint.ts";
-import { type DType, dtypeBits, isCastable, isFloatDType } from "../tensor/dtype.ts";
+import { isCastable, isFloatDType } from "../tensor/dtype.ts";
+import { tensorBytes } from "../tensor/size.ts";
 import { elementCount } from "../tensor/shape.ts";
 import { version } from "../version.ts";
 import { arrange } from "./arrange.ts";
@@ -87,8 +88,8 @@ export function makePlan(
     bytes,
     bitsPerWeight: (bytes * 8) / Math.max(parameters, 1),
     diskBytes: sum(placed.shards, ({ header, dataBytes }) => header.length + dataBytes),
-    readBytes: sum(placed.weights, ({ expression }) => sum(sourcesOf(expression), bytesOf)),
-    workBytes: sum(placed.weights, ({ expression }) => bytesOf(expression)),
+    readBytes: sum(placed.weights, ({ expression }) => sum(sourcesOf(expression), tensorBytes)),
+    workBytes: sum(placed.weights, ({ expression }) => tensorBytes(expression)),
     ...fitMemory(placed.weights, options.threads ?? availableParallelism(), options.maxMemoryBytes),
   };
 }
@@ -119,9 +120,6 @@ function layoutWarnings(
       "MLX convolutions want the input channels last",
   ];
 }
-
-const bytesOf = ({ shape, dtype }: { shape: readonly number[]; dtype: DType }): number =>
-  (elementCount(shape) * dtypeBits(dtype)) / 8;
 
 const sum = <T>(items: readonly T[], of: (item: T) => number): number =>
   items.reduce((total, item) => total + of(item), 0);

@@ -1,5 +1,6 @@
 import type { ModelConfig } from "../architectures/config.ts";
 import { MlxConvertError, quote } from "../errors.ts";
+import { packedWeights, scalesOf } from "../quantization/packed.ts";
 import type { Checkpoint } from "../readers/checkpoint.ts";
 import type { PlanOptions } from "./options.ts";
 
@@ -33,12 +34,7 @@ function configEvidence(config: ModelConfig | undefined): string | undefined {
   return field && `${field} in its config.json`;
 }
 
-/** MLX's packed weights have scales beside them. */
 function tensorEvidence({ tensors }: Checkpoint): string | undefined {
-  for (const { name, dtype } of tensors.values()) {
-    if (dtype !== "uint32" || !name.endsWith("weight")) continue;
-    const scales = name.replace(/weight$/, "scales");
-    if (tensors.has(scales)) return `the tensor ${quote(scales)}`;
-  }
-  return undefined;
+  const [packed] = packedWeights(tensors);
+  return packed && `the tensor ${quote(scalesOf(packed.name))}`;
 }

@@ -4,15 +4,8 @@ import type { Architecture } from "../architectures/rules.ts";
 import { MlxConvertError } from "../errors.ts";
 import { cast, type Expression } from "../expressions/expression.ts";
 import { type Quantization, quantizedParts } from "../quantization/modes.ts";
-import {
-  type DType,
-  dtypeBits,
-  type FloatDType,
-  isCastable,
-  isMlxDType,
-  safetensorsName,
-} from "../tensor/dtype.ts";
-import { elementCount } from "../tensor/shape.ts";
+import { type DType, type FloatDType, isCastable, isMlxDType, safetensorsName } from "../tensor/dtype.ts";
+import { tensorBytes } from "../tensor/size.ts";
 import { layerOf } from "./choose.ts";
 import type { PlanOptions } from "./options.ts";
 import type { Unplaced } from "./shards.ts";
@@ -48,8 +41,9 @@ export function dtypeRule(
 
 export function plainWeight(name: string, value: Expression, dtype: DType): Unplaced {
   const expression = isCastable(value.dtype) ? cast(value, dtype as FloatDType) : value;
-  const bytes = (elementCount(value.shape) * dtypeBits(dtype)) / 8;
-  return { name, expression, quantization: undefined, tensors: [{ name, dtype, shape: value.shape, bytes }] };
+  const { shape } = value;
+  const bytes = tensorBytes({ dtype, shape });
+  return { name, expression, quantization: undefined, tensors: [{ name, dtype, shape, bytes }] };
 }
 
 export function quantizedWeight(
@@ -63,7 +57,7 @@ export function quantizedWeight(
     name: prefix + part.suffix,
     dtype: part.dtype,
     shape: part.shape,
-    bytes: (elementCount(part.shape) * dtypeBits(part.dtype)) / 8,
+    bytes: tensorBytes(part),
   }));
   return { name, expression, quantization, tensors };
 }

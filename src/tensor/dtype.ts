@@ -3,10 +3,7 @@
  * A reader maps its own names through this table; nothing else in the project lists dtypes.
  */
 
-type Kind = "bool" | "uint" | "int" | "float" | "complex";
-
 interface Row {
-  readonly kind: Kind;
   /** Bits an element takes on disk (4 and 6 for the sub-byte types). */
   readonly bits: number;
   /** The name in a safetensors header. https://github.com/huggingface/safetensors/blob/main/safetensors/src/tensor.rs */
@@ -22,17 +19,16 @@ interface Row {
 }
 
 const table = {
-  bool: { kind: "bool", bits: 8, safetensors: "BOOL", torch: "bool", storage: "BoolStorage", mlx: true },
-  uint8: { kind: "uint", bits: 8, safetensors: "U8", torch: "uint8", storage: "ByteStorage", mlx: true },
-  uint16: { kind: "uint", bits: 16, safetensors: "U16", torch: "uint16", mlx: true },
-  uint32: { kind: "uint", bits: 32, safetensors: "U32", torch: "uint32", mlx: true },
-  uint64: { kind: "uint", bits: 64, safetensors: "U64", torch: "uint64", mlx: true },
-  int8: { kind: "int", bits: 8, safetensors: "I8", torch: "int8", storage: "CharStorage", mlx: true },
-  int16: { kind: "int", bits: 16, safetensors: "I16", torch: "int16", storage: "ShortStorage", mlx: true },
-  int32: { kind: "int", bits: 32, safetensors: "I32", torch: "int32", storage: "IntStorage", mlx: true },
-  int64: { kind: "int", bits: 64, safetensors: "I64", torch: "int64", storage: "LongStorage", mlx: true },
+  bool: { bits: 8, safetensors: "BOOL", torch: "bool", storage: "BoolStorage", mlx: true },
+  uint8: { bits: 8, safetensors: "U8", torch: "uint8", storage: "ByteStorage", mlx: true },
+  uint16: { bits: 16, safetensors: "U16", torch: "uint16", mlx: true },
+  uint32: { bits: 32, safetensors: "U32", torch: "uint32", mlx: true },
+  uint64: { bits: 64, safetensors: "U64", torch: "uint64", mlx: true },
+  int8: { bits: 8, safetensors: "I8", torch: "int8", storage: "CharStorage", mlx: true },
+  int16: { bits: 16, safetensors: "I16", torch: "int16", storage: "ShortStorage", mlx: true },
+  int32: { bits: 32, safetensors: "I32", torch: "int32", storage: "IntStorage", mlx: true },
+  int64: { bits: 64, safetensors: "I64", torch: "int64", storage: "LongStorage", mlx: true },
   float16: {
-    kind: "float",
     bits: 16,
     safetensors: "F16",
     torch: "float16",
@@ -41,7 +37,6 @@ const table = {
     native: 1,
   },
   bfloat16: {
-    kind: "float",
     bits: 16,
     safetensors: "BF16",
     torch: "bfloat16",
@@ -50,7 +45,6 @@ const table = {
     native: 2,
   },
   float32: {
-    kind: "float",
     bits: 32,
     safetensors: "F32",
     torch: "float32",
@@ -59,7 +53,6 @@ const table = {
     native: 0,
   },
   float64: {
-    kind: "float",
     bits: 64,
     safetensors: "F64",
     torch: "float64",
@@ -67,29 +60,26 @@ const table = {
     mlx: false,
     native: 3,
   },
-  float8_e4m3fn: { kind: "float", bits: 8, safetensors: "F8_E4M3", torch: "float8_e4m3fn", mlx: false },
+  float8_e4m3fn: { bits: 8, safetensors: "F8_E4M3", torch: "float8_e4m3fn", mlx: false },
   float8_e4m3fnuz: {
-    kind: "float",
     bits: 8,
     safetensors: "F8_E4M3FNUZ",
     torch: "float8_e4m3fnuz",
     mlx: false,
   },
-  float8_e5m2: { kind: "float", bits: 8, safetensors: "F8_E5M2", torch: "float8_e5m2", mlx: false },
+  float8_e5m2: { bits: 8, safetensors: "F8_E5M2", torch: "float8_e5m2", mlx: false },
   float8_e5m2fnuz: {
-    kind: "float",
     bits: 8,
     safetensors: "F8_E5M2FNUZ",
     torch: "float8_e5m2fnuz",
     mlx: false,
   },
-  float8_e8m0fnu: { kind: "float", bits: 8, safetensors: "F8_E8M0", torch: "float8_e8m0fnu", mlx: false },
-  float6_e2m3: { kind: "float", bits: 6, safetensors: "F6_E2M3", mlx: false },
-  float6_e3m2: { kind: "float", bits: 6, safetensors: "F6_E3M2", mlx: false },
-  float4_e2m1: { kind: "float", bits: 4, safetensors: "F4", mlx: false },
-  complex32: { kind: "complex", bits: 32, torch: "complex32", storage: "ComplexHalfStorage", mlx: false },
+  float8_e8m0fnu: { bits: 8, safetensors: "F8_E8M0", torch: "float8_e8m0fnu", mlx: false },
+  float6_e2m3: { bits: 6, safetensors: "F6_E2M3", mlx: false },
+  float6_e3m2: { bits: 6, safetensors: "F6_E3M2", mlx: false },
+  float4_e2m1: { bits: 4, safetensors: "F4", mlx: false },
+  complex32: { bits: 32, torch: "complex32", storage: "ComplexHalfStorage", mlx: false },
   complex64: {
-    kind: "complex",
     bits: 64,
     safetensors: "C64",
     torch: "complex64",
@@ -97,7 +87,6 @@ const table = {
     mlx: true,
   },
   complex128: {
-    kind: "complex",
     bits: 128,
     torch: "complex128",
     storage: "ComplexDoubleStorage",
@@ -116,7 +105,6 @@ const all = Object.keys(table) as DType[];
 export const floatDTypes: readonly FloatDType[] = ["float16", "bfloat16", "float32"];
 
 export const dtypeBits = (dtype: DType): number => rows[dtype].bits;
-export const dtypeKind = (dtype: DType): Kind => rows[dtype].kind;
 export const isMlxDType = (dtype: DType): boolean => rows[dtype].mlx;
 export const nativeDType = (dtype: DType): number | undefined => rows[dtype].native;
 export const safetensorsName = (dtype: DType): string | undefined => rows[dtype].safetensors;

@@ -10,9 +10,10 @@ import type { PlanOptions } from "../plan/options.ts";
 import type { Comparison } from "../native.ts";
 import { findQuantization, type Quantization } from "../quantization/modes.ts";
 import type { Checkpoint } from "../readers/checkpoint.ts";
-import { dtypeBits, isCastable, isFloatDType } from "../tensor/dtype.ts";
+import { isCastable, isFloatDType } from "../tensor/dtype.ts";
 import type { StoredTensor } from "../tensor/info.ts";
-import { elementCount, sameShape, showShape } from "../tensor/shape.ts";
+import { tensorBytes } from "../tensor/size.ts";
+import { sameShape, showShape } from "../tensor/shape.ts";
 
 export interface VerifyOptions extends Pick<PlanOptions, "architecture" | "layout" | "threads">, RunOptions {
   /** A quantized tensor with less signal to noise (dB) fails; default: what its bits and group size guarantee. */
@@ -60,10 +61,7 @@ export async function compareModels(
         compareJob(expected, actual, quantization, files.number),
       ),
       threads: options.threads ?? availableParallelism(),
-      totalBytes: pairs.reduce(
-        (sum, { actual }) => sum + (elementCount(actual.shape) * dtypeBits(actual.dtype)) / 8,
-        0,
-      ),
+      totalBytes: pairs.reduce((sum, { actual }) => sum + tensorBytes(actual), 0),
     },
     options,
   );

@@ -39,9 +39,12 @@ export interface Output {
   abort(): void;
 }
 
+/** A name that ends in `.safetensors` asks for one file instead of a model directory. */
+export const isOneFile = (output: string): boolean => output.endsWith(".safetensors");
+
 /** @throws MlxConvertError where the output exists, is the source, or has no room; nothing is written then */
 export function createOutput(plan: Plan, model: OpenedModel, request: Request): Output {
-  const single = request.output.endsWith(".safetensors");
+  const single = isOneFile(request.output);
   const beside = single || model.directory === undefined ? [] : sideFiles(model.directory, request.output);
   const output = AtomicOutput.begin(request.output, {
     overwrite: request.overwrite === true,
